@@ -1,0 +1,3 @@
+"""The open SCORM and xAPI platform: gRPC core behind Envoy."""
+
+VERSION = "1.5.0"

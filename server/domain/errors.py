@@ -1,0 +1,157 @@
+"""Everything that can go wrong on purpose, as facts.
+
+    DomainError
+    ├── InvalidRequest             the request cannot be read
+    │   ├── ValidationFailed       fields break rules; names every one
+    │   └── UnsupportedMediaType   a content type that is not accepted
+    ├── TooLarge                   more bytes than are accepted
+    ├── Unauthorized               no valid credential
+    ├── MissingScope               a valid credential that may not do this
+    ├── QuotaExceeded              the tenant has used up what it may use
+    ├── NotFound                   nothing there, or not for this tenant
+    │   ├── PackageNotFound, SessionNotFound, DispatchNotFound
+    │   └── TenantNotFound, ApiKeyNotFound      (operators only)
+    ├── Conflict                   the state does not allow it
+    ├── Gone                       it was there and is not any more
+    ├── Unavailable                try again later
+    └── DatabaseFailed             Postgres failed
+
+No error carries a status code: `server.rpc.errors` maps them once. Messages are safe to show to callers.
+"""
+
+from collections.abc import Mapping, Sequence
+
+
+class DomainError(Exception):
+    """Base of all. `message` is one sentence for the caller."""
+
+    message = "The request failed"
+
+    def __init__(self, message: str | None = None) -> None:
+        if message is not None:
+            self.message = message
+        super().__init__(self.message)
+
+
+class InvalidRequest(DomainError):
+    """The request cannot be read."""
+
+    message = "Invalid request"
+
+
+class ValidationFailed(InvalidRequest):
+    """Fields break rules. `field_errors` maps each dotted request path to its faults; it has all of them at once."""
+
+    message = "Validation failed"
+
+    def __init__(self, field_errors: Mapping[str, Sequence[str]]) -> None:
+        super().__init__()
+        self.field_errors = {field: list(faults) for field, faults in field_errors.items()}
+
+    @classmethod
+    def of(cls, field: str, fault: str) -> "ValidationFailed":
+        """The common case of one fault in one field."""
+        return cls({field: [fault]})
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The content type is not one of `accepted`."""
+
+    def __init__(self, *, accepted: Sequence[str]) -> None:
+        super().__init__(f"Send {' or '.join(accepted)}")
+        self.accepted = list(accepted)
+
+
+class TooLarge(DomainError):
+    """There are more than `limit_bytes` bytes of `what`."""
+
+    def __init__(self, *, what: str, limit_bytes: int) -> None:
+        super().__init__(f"{what} is larger than {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+
+class Unauthorized(DomainError):
+    """Missing, malformed, unknown, expired or revoked: deliberately all alike."""
+
+    message = "Missing or invalid API key"
+
+
+class MissingScope(DomainError):
+    """The credential is valid, but lacks `required_scope`."""
+
+    def __init__(self, required_scope: str) -> None:
+        super().__init__(f"This API key lacks the scope '{required_scope}'")
+        self.required_scope = required_scope
+
+
+class QuotaExceeded(DomainError):
+    """The tenant may have `limit` of something and has `current`."""
+
+    def __init__(self, *, what: str, limit: int, current: int) -> None:
+        super().__init__(f"{what} limit exceeded")
+        self.limit = limit
+        self.current = current
+
+
+class NotFound(DomainError):
+    """Nothing there, or nothing that this tenant may know of."""
+
+    message = "Resource not found"
+
+
+class PackageNotFound(NotFound):
+    """The tenant has no such package."""
+
+    message = "SCORM package not found"
+
+
+class SessionNotFound(NotFound):
+    """The tenant has no such session."""
+
+    message = "Session not found"
+
+
+class DispatchNotFound(NotFound):
+    """The tenant has no such dispatch."""
+
+    message = "Dispatch not found"
+
+
+class TenantNotFound(NotFound):
+    """The operator named a tenant that does not exist."""
+
+    message = "Tenant not found"
+
+
+class ApiKeyNotFound(NotFound):
+    """The operator named an API key that does not exist."""
+
+    message = "API key not found"
+
+
+class Conflict(DomainError):
+    """The resource is in a state that does not allow the call."""
+
+    message = "The resource is in a state that does not allow this"
+
+
+class Gone(DomainError):
+    """It was there and is not any more."""
+
+    message = "This content is no longer available"
+
+
+class Unavailable(DomainError):
+    """Cannot be done now; worth trying again after `retry_after_seconds`."""
+
+    message = "Service temporarily unavailable"
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DatabaseFailed(DomainError):
+    """Postgres failed in a way that is not the caller's fault. The cause is in `__cause__`, for the log only."""
+
+    message = "Database operation failed"

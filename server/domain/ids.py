@@ -1,0 +1,24 @@
+"""UUIDv7 identifiers (RFC 9562, 5.7): random, and in the order of their time."""
+
+import secrets
+from datetime import datetime
+from uuid import UUID
+
+
+def new_id(at: datetime) -> UUID:
+    """A UUIDv7 for the given time, to the millisecond."""
+    milliseconds = int(at.timestamp() * 1000)
+    value = (milliseconds & (2**48 - 1)) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return UUID(int=value)
+
+
+def parse_id(text: str) -> UUID | None:
+    """The UUID that a caller wrote in the canonical 36-character form, or None."""
+    if len(text) != 36:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

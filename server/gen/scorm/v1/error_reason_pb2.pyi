@@ -1,0 +1,60 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_REQUEST: _ClassVar[ErrorReason]
+    ERROR_REASON_VALIDATION_ERROR: _ClassVar[ErrorReason]
+    ERROR_REASON_UNAUTHORIZED: _ClassVar[ErrorReason]
+    ERROR_REASON_FORBIDDEN: _ClassVar[ErrorReason]
+    ERROR_REASON_QUOTA_EXCEEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_PACKAGE_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_SESSION_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_DISPATCH_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_CONFLICT: _ClassVar[ErrorReason]
+    ERROR_REASON_RATE_LIMIT_EXCEEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_INTERNAL_ERROR: _ClassVar[ErrorReason]
+    ERROR_REASON_DATABASE_ERROR: _ClassVar[ErrorReason]
+    ERROR_REASON_METHOD_NOT_ALLOWED: _ClassVar[ErrorReason]
+    ERROR_REASON_GONE: _ClassVar[ErrorReason]
+    ERROR_REASON_PAYLOAD_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: _ClassVar[ErrorReason]
+    ERROR_REASON_SERVICE_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_GATEWAY_TIMEOUT: _ClassVar[ErrorReason]
+    ERROR_REASON_RANGE_NOT_SATISFIABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_REQUEST_TIMEOUT: _ClassVar[ErrorReason]
+    ERROR_REASON_HEADERS_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_TENANT_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_API_KEY_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_GATEWAY: _ClassVar[ErrorReason]
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ERROR_REASON_BAD_REQUEST: ErrorReason
+ERROR_REASON_VALIDATION_ERROR: ErrorReason
+ERROR_REASON_UNAUTHORIZED: ErrorReason
+ERROR_REASON_FORBIDDEN: ErrorReason
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason
+ERROR_REASON_NOT_FOUND: ErrorReason
+ERROR_REASON_PACKAGE_NOT_FOUND: ErrorReason
+ERROR_REASON_SESSION_NOT_FOUND: ErrorReason
+ERROR_REASON_DISPATCH_NOT_FOUND: ErrorReason
+ERROR_REASON_CONFLICT: ErrorReason
+ERROR_REASON_RATE_LIMIT_EXCEEDED: ErrorReason
+ERROR_REASON_INTERNAL_ERROR: ErrorReason
+ERROR_REASON_DATABASE_ERROR: ErrorReason
+ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason
+ERROR_REASON_GONE: ErrorReason
+ERROR_REASON_PAYLOAD_TOO_LARGE: ErrorReason
+ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: ErrorReason
+ERROR_REASON_SERVICE_UNAVAILABLE: ErrorReason
+ERROR_REASON_GATEWAY_TIMEOUT: ErrorReason
+ERROR_REASON_RANGE_NOT_SATISFIABLE: ErrorReason
+ERROR_REASON_REQUEST_TIMEOUT: ErrorReason
+ERROR_REASON_HEADERS_TOO_LARGE: ErrorReason
+ERROR_REASON_TENANT_NOT_FOUND: ErrorReason
+ERROR_REASON_API_KEY_NOT_FOUND: ErrorReason
+ERROR_REASON_BAD_GATEWAY: ErrorReason

@@ -1,0 +1,45 @@
+from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Scope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SCOPE_UNSPECIFIED: _ClassVar[Scope]
+    SCOPE_PUBLIC: _ClassVar[Scope]
+    SCOPE_READ: _ClassVar[Scope]
+    SCOPE_WRITE: _ClassVar[Scope]
+    SCOPE_DELETE: _ClassVar[Scope]
+    SCOPE_OPERATOR: _ClassVar[Scope]
+
+class RateClass(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RATE_CLASS_UNSPECIFIED: _ClassVar[RateClass]
+    RATE_CLASS_NONE: _ClassVar[RateClass]
+    RATE_CLASS_READ: _ClassVar[RateClass]
+    RATE_CLASS_WRITE: _ClassVar[RateClass]
+    RATE_CLASS_UPLOAD: _ClassVar[RateClass]
+SCOPE_UNSPECIFIED: Scope
+SCOPE_PUBLIC: Scope
+SCOPE_READ: Scope
+SCOPE_WRITE: Scope
+SCOPE_DELETE: Scope
+SCOPE_OPERATOR: Scope
+RATE_CLASS_UNSPECIFIED: RateClass
+RATE_CLASS_NONE: RateClass
+RATE_CLASS_READ: RateClass
+RATE_CLASS_WRITE: RateClass
+RATE_CLASS_UPLOAD: RateClass
+ACCESS_FIELD_NUMBER: _ClassVar[int]
+access: _descriptor.FieldDescriptor
+
+class MethodAccess(_message.Message):
+    __slots__ = ("scope", "rate_class")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    RATE_CLASS_FIELD_NUMBER: _ClassVar[int]
+    scope: Scope
+    rate_class: RateClass
+    def __init__(self, scope: _Optional[_Union[Scope, str]] = ..., rate_class: _Optional[_Union[RateClass, str]] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""gRPC: servicers convert, call and convert; interceptors log, render errors, authenticate and validate."""

@@ -1,0 +1,1 @@
+"""Use cases. Each gets the time and everything that touches the world passed in through `ports`."""

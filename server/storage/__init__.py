@@ -1,0 +1,1 @@
+"""Postgres, Google Cloud Storage and jobs: the only place with SQL."""

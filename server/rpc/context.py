@@ -1,0 +1,48 @@
+"""What is known of the call that is being served, for the code below the interceptors."""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+import grpc
+
+from server.services.authentication import Caller
+
+
+@dataclass(slots=True)
+class Call:
+    """One call. `caller` is set once it is authenticated."""
+
+    request_id: str
+    transcoded: bool
+    metadata: Mapping[str, str]
+    caller: Caller | None = None
+    response_metadata: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The tenant that the call acts for; only where the RPC's scope needs a key."""
+        if self.caller is None:
+            raise RuntimeError("this RPC is not authenticated by an API key")
+        return self.caller.tenant_id
+
+
+CURRENT: ContextVar[Call] = ContextVar("current_call")
+
+
+def current() -> Call:
+    """The call that is being served."""
+    return CURRENT.get()
+
+
+def begin(context: grpc.aio.ServicerContext[object, object]) -> Call:
+    """Makes the call of a context. Envoy says through x-envoy-original-path that it transcoded the call."""
+    metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    call = Call(
+        request_id=metadata.get("x-request-id") or str(uuid4()),
+        transcoded="x-envoy-original-path" in metadata,
+        metadata=metadata,
+    )
+    CURRENT.set(call)
+    return call

@@ -1,0 +1,185 @@
+"""What happens around every RPC, outermost first: log, errors, authenticate, validate.
+
+Each is an `Around`: it gets the next step and decides whether and how to take it. `Around`s are put around a method's
+handler once, when it is first called.
+"""
+
+import asyncio
+import hmac
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import grpc
+import protovalidate
+import structlog
+from google.protobuf.message import DecodeError, Message
+
+from server.domain.errors import InvalidRequest, Unauthorized, ValidationFailed
+from server.rpc import context as calls
+from server.rpc.access import PUBLIC_SERVICES, Access
+from server.rpc.errors import render
+from server.services.authentication import Authenticator
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Next = Callable[[Any, Context], Awaitable[Any]]
+log = structlog.get_logger("rpc")
+
+
+class Around(Protocol):
+    """One step around an RPC. `request` is a message, or an iterator of them where the client streams."""
+
+    async def __call__(self, next_step: Next, request: Any, context: Context, method: str) -> Any:
+        """Takes the next step, or raises."""
+        ...
+
+
+class _Undecodable:
+    """Stands for a request that is no message of its type."""
+
+
+UNDECODABLE = _Undecodable()
+
+
+async def log_call(next_step: Next, request: Any, context: Context, method: str) -> Any:
+    """One line for each call, without anything secret."""
+    call, began = calls.begin(context), time.monotonic()
+    outcome = "OK"
+    try:
+        return await next_step(request, context)
+    except asyncio.CancelledError:
+        outcome = "CANCELLED"
+        raise
+    finally:
+        code = context.code()
+        log.info(
+            "call",
+            method=method,
+            code=code.name if isinstance(code, grpc.StatusCode) else outcome,
+            duration_ms=round((time.monotonic() - began) * 1000, 2),
+            request_id=call.request_id,
+            tenant_id=str(call.caller.tenant_id) if call.caller else None,
+            api_key_id=str(call.caller.key_id) if call.caller else None,
+        )
+
+
+async def tell_errors(next_step: Next, request: Any, context: Context, method: str) -> Any:
+    """Turns every exception into a status; what is no DomainError becomes INTERNAL_ERROR and is logged."""
+    try:
+        return await next_step(request, context)
+    except grpc.aio.AbortError:
+        raise
+    except Exception as error:
+        call = calls.current()
+        rendered = render(error)
+        if rendered.entry.http_status >= 500:
+            log.error("failed", method=method, request_id=call.request_id, reason=rendered.reason, exc_info=error)
+        status = rendered.to_status(call.request_id)
+        trailers: list[tuple[str, str | bytes]] = [("grpc-status-details-bin", status.SerializeToString())]
+        if call.transcoded:
+            # The gateway puts these in place; see gateway/edge.lua.
+            trailers.append(("x-error-json", rendered.to_json(call.request_id)))
+            trailers.append(("x-http-status", str(rendered.entry.http_status)))
+        if rendered.retry_after_seconds is not None:
+            trailers.append(("retry-after", str(rendered.retry_after_seconds)))
+        await context.abort(rendered.entry.code, rendered.message, tuple(trailers))
+
+
+def authenticate(
+    access: Mapping[str, Access], authenticator: Authenticator | None, operator_token: bytes | None
+) -> Around:
+    """Checks the credential that the method's access asks for."""
+
+    async def around(next_step: Next, request: Any, context: Context, method: str) -> Any:
+        call, scope = calls.current(), access[method].scope
+        if scope == "operator":
+            _check_operator(call.metadata.get("x-operator-token", ""), operator_token)
+        elif scope != "public":
+            if authenticator is None:
+                raise RuntimeError("this process serves no RPC that needs an API key")
+            call.caller = await authenticator.authenticate(call.metadata.get("x-api-key"))
+            call.caller.require(scope)
+        return await next_step(request, context)
+
+    return around
+
+
+async def validate(next_step: Next, request: Any, context: Context, method: str) -> Any:
+    """Checks what the protos say of requests; a streamed one is checked message by message."""
+    if isinstance(request, AsyncIterator):
+        return await next_step(_checked(request), context)
+    check(request)
+    return await next_step(request, context)
+
+
+async def _checked(requests: AsyncIterator[Message | _Undecodable]) -> AsyncIterator[Message | _Undecodable]:
+    async for request in requests:
+        check(request)
+        yield request
+
+
+def check(request: Message | _Undecodable) -> None:
+    """Raises InvalidRequest or ValidationFailed, with all faults at once."""
+    if isinstance(request, _Undecodable):
+        raise InvalidRequest("The request is not a valid message; text must be UTF-8")
+    faults: dict[str, list[str]] = {}
+    for violation in protovalidate.collect_violations(request):
+        field = violation.proto.field
+        path = ".".join(element.field_name for element in field.elements) if field else ""
+        faults.setdefault(path, []).append(violation.proto.message[:1].upper() + violation.proto.message[1:])
+    if faults:
+        raise ValidationFailed(faults)
+
+
+def _check_operator(given: str, expected: bytes | None) -> None:
+    if not expected or not hmac.compare_digest(given.encode(), expected):
+        raise Unauthorized("Missing or invalid operator token")
+
+
+class AroundEveryCall(grpc.aio.ServerInterceptor):
+    """Puts the `Around`s around our methods; those of health, reflection and Check stay bare."""
+
+    def __init__(self, arounds: Sequence[Around]) -> None:
+        self._arounds = arounds
+        self._handlers: dict[str, Any] = {}
+
+    async def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
+        """Answers the wrapped handler of the method; None where there is none."""
+        method = details.method
+        handler = self._handlers.get(method)
+        if handler is None:
+            bare = await continuation(details)
+            if bare is None:
+                return None
+            foreign = method.split("/")[1] in PUBLIC_SERVICES
+            handler = bare if foreign else _wrap(bare, self._arounds, method)
+            self._handlers[method] = handler
+        return handler
+
+
+def _wrap(handler: Any, arounds: Sequence[Around], method: str) -> Any:
+    if handler.response_streaming:
+        raise NotImplementedError(f"{method} streams its response: no RPC of ours did when this was written")
+    step: Next = handler.stream_unary if handler.request_streaming else handler.unary_unary
+    for around in reversed(arounds):
+        step = _bind(around, step, method)
+    make = grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+    return make(step, _decoder(handler.request_deserializer), handler.response_serializer)
+
+
+def _bind(around: Around, next_step: Next, method: str) -> Next:
+    async def step(request: Any, context: Context) -> Any:
+        return await around(next_step, request, context, method)
+
+    return step
+
+
+def _decoder(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Any]:
+    def decode(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            # Raised here it would reach the caller as UNKNOWN with the exception's text.
+            return UNDECODABLE
+
+    return decode

@@ -1,0 +1,81 @@
+"""Starting, draining and stopping a gRPC server."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+
+import grpc
+import structlog
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from server.rpc.interceptors import Around, AroundEveryCall
+
+log = structlog.get_logger("lifecycle")
+OPTIONS = [
+    # Two processes on one port would split calls unseen by the gateway's health checks.
+    ("grpc.so_reuseport", 0),
+    # An upload's messages have 1 MiB of data; nothing is larger.
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.max_metadata_size", 64 * 1024),
+]
+GRACE_SECONDS = 30
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+Register = Callable[[grpc.aio.Server], None]
+
+
+class Serving:
+    """A gRPC server with health and reflection that leaves no request unanswered when it stops."""
+
+    def __init__(
+        self, *, registrations: Sequence[Register], services: Sequence[ServiceDescriptor], arounds: Sequence[Around]
+    ) -> None:
+        self.server = grpc.aio.server(interceptors=[AroundEveryCall(arounds)], options=OPTIONS)
+        self._health = health.aio.HealthServicer()
+        self._names = ["", *(service.full_name for service in services)]
+        for register in registrations:
+            register(self.server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        names = [*self._names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(names, self.server)
+
+    async def start(self, address: str) -> None:
+        """Listens at `host:port` or `unix:/path`. Raises OSError if it cannot."""
+        try:
+            self.server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen at {address}") from error
+        await self.server.start()
+        await self._set(_SERVING)
+        log.info("listening", address=address)
+
+    async def drain(self, seconds: float) -> None:
+        """Tells the gateway to send nothing new, waits until it heeds that, and then for the calls under way."""
+        await self._set(_NOT_SERVING)
+        await asyncio.sleep(seconds)
+        await self.server.stop(GRACE_SECONDS)
+
+    async def _set(self, status: "health_pb2.HealthCheckResponse.ServingStatus") -> None:
+        for name in self._names:
+            await self._health.set(name, status)
+
+
+async def until_told_to_stop() -> None:
+    """Returns at SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+async def run(serving: Serving, *, address: str, drain_seconds: float, close: Callable[[], Awaitable[None]]) -> None:
+    """Serves until told to stop, drains, and closes what the server used."""
+    await serving.start(address)
+    await until_told_to_stop()
+    log.info("draining", seconds=drain_seconds)
+    await serving.drain(drain_seconds)
+    await close()
+    log.info("stopped")

@@ -1,6 +1,7 @@
 """The body of an upload, taken apart as it arrives: a form (RFC 7578) or the package itself."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
 from email.message import Message
 from email.utils import collapse_rfc2231_value
 
@@ -13,6 +14,7 @@ FORM = "multipart/form-data"
 ARCHIVES = ("application/zip", "application/x-zip-compressed", "application/octet-stream")
 MAX_PARTS = 20
 MAX_FIELD_BYTES = 64 * 1024
+MAX_HEADERS = 32
 MAX_HEADER_BYTES = 16 * 1024
 MAX_EPILOGUE_BYTES = 64 * 1024
 MAX_TEXT_LENGTH = 255
@@ -91,6 +93,7 @@ async def _form(boundary: bytes, chunks: AsyncIterator[bytes], fields: "_Fields"
         for start in range(0, len(chunk), _PIECE_BYTES):
             for piece in parts.feed(chunk[start : start + _PIECE_BYTES]):
                 yield piece
+            await asyncio.sleep(0)
     parts.end()
 
 
@@ -169,7 +172,7 @@ class _Parts:
                 "on_part_end": self._end_part,
                 "on_end": self._end,
             },
-            max_header_count=MAX_PARTS,
+            max_header_count=MAX_HEADERS,
             max_header_size=MAX_HEADER_BYTES,
         )
         self._pieces: list[bytes] = []
@@ -277,6 +280,10 @@ def _disposition(value: bytes) -> Message:
 
 
 def _parameter(header: Message, name: str) -> str | None:
-    """One parameter. RFC 7578, 4.2 forbids the extended form (`filename*`), but clients send it: it is read too."""
-    value = header.get_param(name, header="content-disposition")
-    return collapse_rfc2231_value(value) if value is not None else None
+    """One parameter. RFC 7578, 4.2 forbids the extended form (`filename*`), but clients send it: it counts for more."""
+    # The extended form comes out as (character set, language, text), which the declared type conceals.
+    parameters: Sequence[tuple[str, str | tuple[str | None, str | None, str]]]
+    parameters = header.get_params([], header="content-disposition")
+    values = [value for key, value in parameters if key.lower() == name]
+    best = next((value for value in values if isinstance(value, tuple)), values[0] if values else None)
+    return collapse_rfc2231_value(best) if best is not None else None

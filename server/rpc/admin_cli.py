@@ -20,7 +20,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from server.gen.scorm.v1 import admin_service_pb2 as pb
-from server.gen.scorm.v1 import admin_service_pb2_grpc, tenant_pb2
+from server.gen.scorm.v1 import admin_service_pb2_grpc
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANS = ("standard", "high", "unlimited")
@@ -123,8 +123,8 @@ def _set_quota(stub: Any, options: argparse.Namespace, metadata: Any) -> Message
 
 
 def _set_plan(stub: Any, options: argparse.Namespace, metadata: Any) -> Message:
-    plan = tenant_pb2.Plan.Value(f"PLAN_{options.plan.upper()}")
-    response: Message = stub.SetPlan(pb.SetPlanRequest(tenant_id=options.tenant, plan=plan), metadata=metadata)
+    request = pb.SetPlanRequest(tenant_id=options.tenant, plan=f"PLAN_{options.plan.upper()}")
+    response: Message = stub.SetPlan(request, metadata=metadata)
     return response
 
 
@@ -154,7 +154,10 @@ def _spell_plans(value: Any) -> Any:
 
 
 def _refusal(error: grpc.RpcError) -> tuple[str, str]:
-    reason, message = error.code().name, error.details()
+    # Every error of a stub's call is also that call.
+    if not isinstance(error, grpc.Call):
+        raise error
+    reason, message = error.code().name, error.details() or ""
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():
         info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import grpc
 import structlog
@@ -57,7 +58,7 @@ class Serving:
         await asyncio.sleep(seconds)
         await self.server.stop(GRACE_SECONDS)
 
-    async def _set(self, status: "health_pb2.HealthCheckResponse.ServingStatus") -> None:
+    async def _set(self, status: Any) -> None:
         for name in self._names:
             await self._health.set(name, status)
 

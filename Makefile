@@ -2,32 +2,43 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
 
-PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
+# The interpreter that makes .venv. By default the newest that is 3.11 or later and can make virtual environments.
+PYTHON ?=
+BIN := .venv/bin
+ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help
+.PHONY: help run test lint generate check-generated lock clean venv venv-dev
 help: ## Lists the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
-$(VENV)/run.stamp: requirements.txt
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
-	@touch $@
+run: venv ## Runs everything on http://localhost:3001 (PORT, VAR_DIR, DATABASE_URL, GCS_BUCKET, SERVE_PROCESSES)
+	@exec $(BIN)/python -m server.dev --end-with-parent
 
-$(VENV)/dev.stamp: requirements-dev.txt
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
-	@touch $@
+test: venv-dev ## Runs every test; installs what they need, Chromium too (ARGS goes to pytest)
+	@$(BIN)/python -m tests.chromium
+	@exec $(BIN)/python -m pytest -n 2 $(ARGS)
 
-.PHONY: generate
-generate: $(VENV)/dev.stamp ## Writes everything generated from protos and error catalogue
-	@$(BIN)/python -m server.dev.generate
+lint: venv-dev ## Checks style, types, protos, layers, gateway and generated files
+	@exec $(BIN)/python -m server.dev.lint
 
-.PHONY: lock
-lock: $(VENV)/dev.stamp ## Pins the dependencies of pyproject.toml again
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.txt
+generate: venv-dev ## Writes everything that is generated from the protos and the error catalogue
+	@exec $(BIN)/python -m server.dev.generate
+
+check-generated: venv-dev ## Fails if `make generate` would change a file
+	@exec $(BIN)/python -m server.dev.generate --check
+
+lock: venv-dev ## Pins the dependencies of pyproject.toml again
+	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.txt
+	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.txt
+
+clean: ## Removes all data and secrets of `make run`; keeps .venv
+	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m server.dev --clean; else rm -rf var; fi
+
+venv:
+	@python=$$(PYTHON="$(PYTHON)" .ci/python) && exec "$$python" server/dev/install.py run
+
+venv-dev:
+	@python=$$(PYTHON="$(PYTHON)" .ci/python) && exec "$$python" server/dev/install.py dev

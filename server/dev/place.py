@@ -1,0 +1,102 @@
+"""Where one running copy lives: its directory, the lock on it, its port, its sockets."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SOCKETS_PREFIX = "/tmp/scorm-sockets-"
+LOG_CAP_BYTES = 10 * 1024 * 1024
+
+
+class Occupied(Exception):
+    """Somebody else has what this copy needs. The message says who and what can be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The directory that holds everything a copy writes (`var/`)."""
+
+    var: Path
+
+    @property
+    def logs(self) -> Path:
+        """One log for each child."""
+        return self.var / "log"
+
+    @property
+    def demo_key_file(self) -> Path:
+        """The demo tenant's key."""
+        return self.var / "demo-api-key"
+
+    def log(self, name: str) -> Path:
+        """The log of the child `name`."""
+        return self.logs / f"{name}.log"
+
+    def prepare(self) -> None:
+        """Makes the directories and puts logs that grew large aside. Everything is closed to others."""
+        for folder in (self.var, self.logs):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for log in self.logs.glob("*.log"):
+            if log.stat().st_size > LOG_CAP_BYTES:
+                log.replace(log.with_suffix(".log.1"))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the directory for this process; the kernel lets go of it however the process ends."""
+        self.var.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.var / "lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                holder = lock.read().strip() or "unknown"
+                raise Occupied(
+                    f"{self.var} is in use by the copy with pid {holder}. "
+                    "Stop it, or set VAR_DIR and PORT for a second copy."
+                ) from None
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
+            yield
+            lock.truncate(0)
+
+    @contextlib.contextmanager
+    def sockets(self) -> Iterator[Path]:
+        """A private directory with a path short enough for unix sockets (108 bytes), wherever `var` is."""
+        note = self.var / "sockets"
+        if note.exists() and note.read_text().startswith(SOCKETS_PREFIX):
+            shutil.rmtree(note.read_text(), ignore_errors=True)  # left behind by a copy that was killed
+        folder = Path(tempfile.mkdtemp(prefix=Path(SOCKETS_PREFIX).name, dir=Path(SOCKETS_PREFIX).parent))
+        note.write_text(str(folder))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            note.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def reserved_port(port: int) -> Iterator[int]:
+    """Holds a port of 127.0.0.1 (0: any) so that no second copy takes it, while Envoy may listen on it.
+
+    Envoy listens with SO_REUSEPORT, so that two of them could share a port without noticing. A socket that is bound
+    before the option is set refuses everybody else, and lets Envoy in afterwards.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            holder.bind(("127.0.0.1", port))
+        except OSError as fault:
+            if fault.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            reason = "is in use" if fault.errno == errno.EADDRINUSE else "is reserved for root"
+            raise Occupied(f"Port {port} {reason}. Choose another: `make run PORT=3002`.") from None
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        yield holder.getsockname()[1]

@@ -83,10 +83,11 @@ class CommandChild:
     @property
     def pid(self) -> int | None:
         """None before the start and after the end."""
-        return self._process.pid if self._running() else None
+        process = self._running()
+        return process.pid if process else None
 
-    def _running(self) -> bool:
-        return self._process is not None and self._process.returncode is None
+    def _running(self) -> asyncio.subprocess.Process | None:
+        return self._process if self._process and self._process.returncode is None else None
 
     async def launch(self) -> None:
         """Starts the program and waits for `ready`."""
@@ -138,9 +139,9 @@ class CommandChild:
         await first_of(self.exited(), seconds=KILL_SECONDS)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._running():
+        if process := self._running():
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                process.send_signal(number)
 
 
 def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:

@@ -76,7 +76,7 @@ def _install(requirements: Path) -> None:
     """Runs pip and shows how far it is. Ends the program with pip's own words if it fails."""
     total = sum(1 for line in requirements.read_text().splitlines() if line[:1].isalnum())
     _say(f"installing {total} packages of {requirements.name}")
-    command = [_python(), "-m", "pip", "install", "--require-hashes", "--no-deps", "--progress-bar", "off"]
+    command = [str(_python()), "-m", "pip", "install", "--require-hashes", "--no-deps", "--progress-bar", "off"]
     command += ["--disable-pip-version-check", "-r", str(requirements)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as pip:
         assert pip.stdout is not None

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 
@@ -9,7 +10,7 @@ import structlog
 def configure(level: str) -> None:
     """Sets up structlog, and the standard library's loggers of the packages we use, at `level`."""
     number = logging.getLevelNamesMapping()[level.upper()]
-    shared = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         return _fail(
             "UNAVAILABLE", f"{error}. Is the platform running, and are ADMIN_ADDRESS, OPERATOR_TOKEN_FILE set?"
         )
-    except grpc.RpcError as error:
+    except grpc.RpcError as error:  # always also the call itself, with code and details
         return _fail(*_refusal(error))
     print(json.dumps(_to_json(response)))
     return 0
@@ -153,10 +153,7 @@ def _spell_plans(value: Any) -> Any:
     return value
 
 
-def _refusal(error: grpc.RpcError) -> tuple[str, str]:
-    # Every error of a stub's call is also that call.
-    if not isinstance(error, grpc.Call):
-        raise error
+def _refusal(error: Any) -> tuple[str, str]:
     reason, message = error.code().name, error.details() or ""
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():

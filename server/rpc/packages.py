@@ -7,10 +7,11 @@ from typing import Any
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from server.domain.errors import InvalidRequest
 from server.domain.packages import Package, PackageItem, PackageMetadata
 from server.gen.scorm.v1 import package_pb2, package_service_pb2, package_service_pb2_grpc
 from server.rpc import context as calls
-from server.rpc.upload_form import UploadForm
+from server.rpc.multipart import UploadForm, parse_form
 from server.services.packages import Packages
 from server.services.ports import Clock, ContentSigner
 from server.services.uploads import Uploads
@@ -74,7 +75,7 @@ class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
     ) -> package_service_pb2.UploadPackageResponse:
         if self._uploads is None:
             raise RuntimeError("uploads are served by the role `upload`")
-        form = await UploadForm.open(request_iterator)
+        form = await _open_form(request_iterator)
         package = await self._uploads.upload(tenant_id=calls.current().tenant_id, source=form)
         links = self._links.add_to(package_pb2.Package(), package)
         await context.send_initial_metadata((("x-http-status", "201"), ("location", f"/api/v1/packages/{package.id}")))
@@ -85,6 +86,29 @@ class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
             launch_url=links.launch_url,
             manifest_url=links.manifest_url,
         )
+
+
+async def _open_form(requests: AsyncIterator[package_service_pb2.UploadPackageRequest]) -> UploadForm:
+    """Reads the first message, which says what the others are."""
+    try:
+        first = await anext(requests)
+    except StopAsyncIteration:
+        raise InvalidRequest("The upload has no body") from None
+    return parse_form(
+        first.body.content_type,
+        _data(first, requests),
+        uploaded_by=first.uploaded_by or None,
+        filename=first.filename or None,
+    )
+
+
+async def _data(
+    first: package_service_pb2.UploadPackageRequest,
+    rest: AsyncIterator[package_service_pb2.UploadPackageRequest],
+) -> AsyncIterator[bytes]:
+    yield first.body.data
+    async for request in rest:
+        yield request.body.data
 
 
 def to_message(package: Package) -> package_pb2.Package:

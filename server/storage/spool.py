@@ -1,0 +1,245 @@
+"""Disk space for uploads on their way: bounded, nameless, readable while it grows."""
+
+import asyncio
+import errno
+import io
+import os
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from server.domain.errors import TooLarge, Unavailable
+from server.services.upload_ports import UploadStopped
+from server.storage.archive import Archive
+
+MIB = 1024**2
+STEP_BYTES = 64 * MIB
+BATCH_BYTES = MIB
+RETRY_AFTER_SECONDS = 30
+# A form has at most 20 parts of 64 KiB with headers of 16 KiB around the file.
+FORM_OVERHEAD_BYTES = 2 * MIB
+
+_PREFIX = "upload-"
+_LEFTOVER_SECONDS = 60
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _no_room() -> Unavailable:
+    return Unavailable("Too many uploads are on their way", retry_after_seconds=RETRY_AFTER_SECONDS)
+
+
+class DiskSpool:
+    """Fulfils `Spool`. One per process, used from its event loop; `budget_bytes` bounds all files together."""
+
+    def __init__(
+        self, directory: Path, *, budget_bytes: int, max_file_bytes: int, step_bytes: int = STEP_BYTES
+    ) -> None:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_leftovers(directory)
+        self.directory = directory
+        self.max_file_bytes = max_file_bytes
+        self.step_bytes = step_bytes
+        self.reserved_bytes = 0
+        self._budget_bytes = budget_bytes
+        self.threads = ThreadPoolExecutor(4, thread_name_prefix="spool")
+
+    def open(self, *, declared_bytes: int | None = None) -> "DiskSpooledFile":
+        """See `Spool.open`."""
+        if declared_bytes is not None and declared_bytes > self.max_file_bytes + FORM_OVERHEAD_BYTES:
+            raise TooLarge(what="The package", limit_bytes=self.max_file_bytes)
+        return DiskSpooledFile(self, reserve_bytes=min(declared_bytes or 0, self.max_file_bytes))
+
+    @property
+    def free_bytes(self) -> int:
+        """Budget that nobody has reserved."""
+        return self._budget_bytes - self.reserved_bytes
+
+    def reserve(self, size: int) -> None:
+        """Takes budget. Raises Unavailable."""
+        if size > self.free_bytes:
+            raise _no_room()
+        self.reserved_bytes += size
+
+    def release(self, size: int) -> None:
+        """Gives budget back."""
+        self.reserved_bytes -= size
+
+    def close(self) -> None:
+        """Ends the threads. No file may be open any more."""
+        self.threads.shutdown()
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Where the file system cannot make nameless files, a process killed at the wrong moment leaves a named one."""
+    for path in directory.glob(f"{_PREFIX}*"):
+        # A younger one may be another process's, about to be unlinked.
+        if path.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
+            path.unlink(missing_ok=True)
+
+
+class DiskSpooledFile:
+    """Fulfils `SpooledFile`. Writing and closing belong to the event loop, readers and archives to threads."""
+
+    def __init__(self, spool: DiskSpool, *, reserve_bytes: int) -> None:
+        self._spool = spool
+        self._reserved = 0
+        self._reserve(reserve_bytes)
+        try:
+            self._file = tempfile.TemporaryFile(dir=spool.directory, prefix=_PREFIX, buffering=0)  # noqa: SIM115  # lives as long as the upload
+        except OSError as error:
+            spool.release(self._reserved)
+            raise _translated(error) from error
+        self._received = 0
+        self._batch: list[bytes] = []
+        self._batch_bytes = 0
+        self._writing: asyncio.Future[None] | None = None
+        self._closed = False
+        self.grown = threading.Condition()
+        self.written = 0
+        self.accepted = False
+        self.stopped = False
+
+    @property
+    def size_bytes(self) -> int:
+        """See `SpooledFile`."""
+        return self._received
+
+    async def write(self, chunk: bytes) -> None:
+        """See `SpooledFile`. Holds back up to a batch, and waits for the disk once another batch is on its way."""
+        received = self._received + len(chunk)
+        if received > self._spool.max_file_bytes:
+            raise TooLarge(what="The package", limit_bytes=self._spool.max_file_bytes)
+        if received > self._reserved:
+            self._reserve(max(received - self._reserved, min(self._spool.step_bytes, self._spool.free_bytes)))
+        self._received = received
+        self._batch.append(chunk)
+        self._batch_bytes += len(chunk)
+        if self._batch_bytes >= BATCH_BYTES:
+            await self._flush()
+
+    async def finish(self) -> None:
+        """See `SpooledFile`."""
+        await self._flush()
+        await self._written()
+        self._spool.release(self._reserved - self._received)
+        self._reserved = self._received
+
+    def reader(self) -> BinaryIO:
+        """See `SpooledFile`."""
+        # Has every method of BinaryIO that a reader needs; only the nominal type is missing.
+        return cast(BinaryIO, _GrowingReader(self))
+
+    def accept(self) -> None:
+        """See `SpooledFile`."""
+        with self.grown:
+            self.accepted = True
+            self.grown.notify_all()
+
+    def stop(self) -> None:
+        """See `SpooledFile`."""
+        with self.grown:
+            self.stopped = True
+            self.grown.notify_all()
+
+    def archive(self, *, max_entries: int) -> Archive:
+        """See `SpooledFile`."""
+        return Archive.read(self.fileno(), size_bytes=self.written, max_entries=max_entries)
+
+    async def close(self) -> None:
+        """See `SpooledFile`. May be repeated."""
+        if self._closed:
+            return
+        self._closed = True
+        self.stop()
+        if self._writing is not None:
+            # The descriptor must not be closed, and its number reused, under a running write.
+            await asyncio.gather(self._writing, return_exceptions=True)
+        self._file.close()
+        self._spool.release(self._reserved)
+
+    def fileno(self) -> int:
+        """The open file."""
+        return self._file.fileno()
+
+    def _reserve(self, size: int) -> None:
+        self._spool.reserve(size)
+        self._reserved += size
+
+    async def _flush(self) -> None:
+        await self._written()
+        if self._batch:
+            batch, self._batch, self._batch_bytes = b"".join(self._batch), [], 0
+            self._writing = asyncio.get_running_loop().run_in_executor(self._spool.threads, self._append, batch)
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            try:
+                # Shielded: a cancelled upload waits in `close` for what runs in the thread.
+                await asyncio.shield(self._writing)
+            except OSError as error:
+                raise _translated(error) from error
+            self._writing = None
+
+    def _append(self, batch: bytes) -> None:
+        rest = memoryview(batch)
+        while rest:
+            size = os.pwrite(self.fileno(), rest, self.written)
+            rest = rest[size:]
+            with self.grown:
+                self.written += size
+                self.grown.notify_all()
+
+
+def _translated(error: OSError) -> Exception:
+    return _no_room() if error.errno in _FULL else error
+
+
+class _GrowingReader(io.RawIOBase):
+    """Reads with a position of its own. A read waits until it can be answered in full."""
+
+    def __init__(self, file: DiskSpooledFile) -> None:
+        super().__init__()
+        self._source = file
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = self._position if whence == os.SEEK_CUR else self._await_end() if whence == os.SEEK_END else 0
+        self._position = max(0, base + offset)
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0:
+            size = max(0, self._await_end() - self._position)
+        self._await_bytes(self._position + size)
+        pieces = []
+        while size and (piece := os.pread(self._source.fileno(), size, self._position)):
+            self._position += len(piece)
+            size -= len(piece)
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _await_end(self) -> int:
+        self._await_bytes(None)
+        return self._source.written
+
+    def _await_bytes(self, end: int | None) -> None:
+        """Waits until the file reaches `end` or has been accepted. Raises UploadStopped."""
+        source = self._source
+        with source.grown:
+            source.grown.wait_for(
+                lambda: source.stopped or source.accepted or (end is not None and source.written >= end)
+            )
+            if source.stopped:
+                raise UploadStopped

@@ -1,0 +1,142 @@
+"""Packages: rows of `packages`, and what they mean."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, delete, insert, literal_column, select, tuple_
+
+from server.domain.packages import Package, PackageItem, PackageMetadata, PackageOrganization
+from server.services.ports import PageKey, Query
+from server.storage import tables
+from server.storage.sql import Row, any_row, every, first, nothing, param, statement
+from server.storage.tables import packages
+
+
+def _package(row: Row) -> Package:
+    identifier, tenant_id, title, version, launch_path, manifest_path, size, by, created, updated, revision = row[:11]
+    return Package(
+        id=identifier,
+        tenant_id=tenant_id,
+        title=title,
+        version=version,
+        launch_path=launch_path,
+        manifest_path=manifest_path,
+        file_size_bytes=size,
+        uploaded_by=by,
+        created_at=created,
+        updated_at=updated,
+        revision=revision,
+        metadata=_metadata(row[11]) if len(row) > 11 else None,
+    )
+
+
+_COLUMNS = (
+    packages.c.package_id,
+    packages.c.tenant_id,
+    packages.c.title,
+    packages.c.version,
+    packages.c.launch_path,
+    packages.c.manifest_path,
+    packages.c.file_size_bytes,
+    packages.c.uploaded_by,
+    packages.c.created_at,
+    packages.c.updated_at,
+    packages.c.revision,
+)
+_OF_TENANT = packages.c.tenant_id == param("tenant", tables.UUID)
+_THE_PACKAGE = packages.c.package_id == param("package", tables.UUID)
+_NEWEST_FIRST = (packages.c.created_at.desc(), packages.c.package_id.desc())
+_LIMIT = param("limit", BigInteger())
+
+_PAGE = statement(
+    "packages.page",
+    select(*_COLUMNS).where(_OF_TENANT).order_by(*_NEWEST_FIRST).limit(_LIMIT).offset(param("offset", BigInteger())),
+    every(_package),
+)
+_PAGE_AFTER = statement(
+    "packages.page_after",
+    select(*_COLUMNS)
+    .where(
+        _OF_TENANT,
+        tuple_(packages.c.created_at, packages.c.package_id)
+        < tuple_(param("after_created_at", tables.TIME), param("after_package", tables.UUID)),
+    )
+    .order_by(*_NEWEST_FIRST)
+    .limit(_LIMIT),
+    every(_package),
+)
+_GET = statement(
+    "packages.get", select(*_COLUMNS, packages.c.metadata).where(_OF_TENANT, _THE_PACKAGE), first(_package)
+)
+_EXISTS = statement("packages.exists", select(literal_column("1")).where(_OF_TENANT, _THE_PACKAGE), any_row)
+_INSERT = statement("packages.insert", insert(packages), nothing)
+_DELETE = statement(
+    "packages.delete",
+    delete(packages).where(_OF_TENANT, _THE_PACKAGE).returning(packages.c.file_size_bytes),
+    first(lambda row: int(row[0])),
+)
+
+
+class PostgresPackages:
+    """Keeps `server.services.ports.PackageStore`."""
+
+    def page(self, *, tenant_id: UUID, limit: int, offset: int) -> Query[list[Package]]:
+        """Newest first, without metadata."""
+        return _PAGE.bind(tenant=tenant_id, limit=limit, offset=offset)
+
+    def page_after(self, *, tenant_id: UUID, limit: int, after: PageKey) -> Query[list[Package]]:
+        """As `page`, but what follows `after`."""
+        return _PAGE_AFTER.bind(
+            tenant=tenant_id, limit=limit, after_created_at=after.created_at, after_package=after.package_id
+        )
+
+    def get(self, *, tenant_id: UUID, package_id: UUID) -> Query[Package | None]:
+        """With metadata."""
+        return _GET.bind(tenant=tenant_id, package=package_id)
+
+    def exists(self, *, tenant_id: UUID, package_id: UUID) -> Query[bool]:
+        """Whether content of the package may be served."""
+        return _EXISTS.bind(tenant=tenant_id, package=package_id)
+
+    def insert(self, package: Package, *, manifest_json: str, expanded_bytes: int, file_count: int) -> Query[None]:
+        """Makes the package visible. Raises ValueError where `package.metadata` is missing."""
+        if package.metadata is None:
+            raise ValueError("a package is stored with its metadata")
+        return _INSERT.bind(
+            tenant_id=package.tenant_id,
+            package_id=package.id,
+            title=package.title,
+            version=package.version,
+            schema_version=package.metadata.schema_version,
+            launch_path=package.launch_path,
+            manifest_path=package.manifest_path,
+            file_size_bytes=package.file_size_bytes,
+            expanded_bytes=expanded_bytes,
+            file_count=file_count,
+            uploaded_by=package.uploaded_by,
+            metadata=json.dumps(dataclasses.asdict(package.metadata), ensure_ascii=False),
+            manifest=manifest_json,
+            revision=package.revision,
+            created_at=package.created_at,
+            updated_at=package.updated_at,
+        )
+
+    def delete(self, *, tenant_id: UUID, package_id: UUID) -> Query[int | None]:
+        """Deletes the row and answers its file_size_bytes, or None if there was none."""
+        return _DELETE.bind(tenant=tenant_id, package=package_id)
+
+
+def _metadata(stored: Mapping[str, Any]) -> PackageMetadata:
+    """Undoes `dataclasses.asdict`. A field that is newer than the row has its default."""
+    values = dict(stored)
+    values["organizations"] = tuple(PackageOrganization(**entry) for entry in stored.get("organizations", ()))
+    values["items"] = tuple(map(_item, stored.get("items", ())))
+    values["warnings"] = tuple(stored.get("warnings", ()))
+    return PackageMetadata(**values)
+
+
+def _item(stored: Mapping[str, Any]) -> PackageItem:
+    return PackageItem(**{**stored, "children": tuple(map(_item, stored.get("children", ())))})

@@ -1,0 +1,120 @@
+"""The schema, once: what Alembic compares the migrations with and what every statement is built from.
+
+Every table has `tenant_id`, first in its primary key and in every unique, foreign key and index, so that the schema
+can be distributed by tenant. Every constraint is named. Row-level security and grants stand in the migrations.
+Times are `timestamptz`, sizes are bytes.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+SERVER_ROLE = "scorm_server"
+OPERATOR_ROLE = "scorm_operator"
+JOBS_SCHEMA = "jobs"
+
+METADATA = MetaData()
+
+# Types of parameters that are compared with columns: one place, so that casts and columns agree.
+UUID = Uuid()
+TIME = DateTime(timezone=True)
+BYTES = BigInteger()
+
+tenants = Table(
+    "tenants",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    PrimaryKeyConstraint("tenant_id", name="tenants_pkey"),
+    CheckConstraint("plan IN ('standard', 'high', 'unlimited')", name="tenants_plan_check"),
+)
+
+tenant_quotas = Table(
+    "tenant_quotas",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("package_limit", BigInteger),
+    Column("package_count", BigInteger, nullable=False, server_default="0"),
+    Column("stored_bytes_limit", BYTES),
+    Column("stored_bytes", BYTES, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("tenant_id", name="tenant_quotas_pkey"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="tenant_quotas_tenant_fkey"),
+    CheckConstraint("package_limit >= 0", name="tenant_quotas_package_limit_check"),
+    CheckConstraint("package_count >= 0", name="tenant_quotas_package_count_check"),
+    CheckConstraint("stored_bytes_limit >= 0", name="tenant_quotas_stored_bytes_limit_check"),
+    CheckConstraint("stored_bytes >= 0", name="tenant_quotas_stored_bytes_check"),
+)
+
+api_keys = Table(
+    "api_keys",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("api_key_id", UUID, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("expires_at", TIME),
+    Column("revoked_at", TIME),
+    Column("last_used_at", TIME),
+    PrimaryKeyConstraint("tenant_id", "api_key_id", name="api_keys_pkey"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="api_keys_tenant_fkey"),
+)
+
+packages = Table(
+    "packages",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("package_id", UUID, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("schema_version", Text, nullable=False),
+    Column("launch_path", Text, nullable=False),
+    Column("manifest_path", Text, nullable=False),
+    Column("file_size_bytes", BYTES, nullable=False),
+    Column("expanded_bytes", BYTES, nullable=False),
+    Column("file_count", Integer, nullable=False),
+    Column("uploaded_by", Text),
+    Column("metadata", JSONB, nullable=False),
+    Column("manifest", JSONB, nullable=False),
+    Column("revision", BigInteger, nullable=False, server_default="1"),
+    Column("created_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "package_id", name="packages_pkey"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="packages_tenant_fkey"),
+    CheckConstraint("version IN ('1.2', '2004')", name="packages_version_check"),
+    CheckConstraint("file_size_bytes >= 0", name="packages_file_size_bytes_check"),
+    CheckConstraint("expanded_bytes >= 0", name="packages_expanded_bytes_check"),
+    CheckConstraint("file_count >= 0", name="packages_file_count_check"),
+)
+# Lists are read newest first, in the order of this index.
+Index("packages_newest_idx", packages.c.tenant_id, packages.c.created_at.desc(), packages.c.package_id.desc())
+
+uploads = Table(
+    "uploads",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("package_id", UUID, nullable=False),
+    Column("started_at", TIME, nullable=False),
+    Column("beat_at", TIME, nullable=False),
+    Column("claimed_at", TIME),
+    PrimaryKeyConstraint("tenant_id", "package_id", name="uploads_pkey"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="uploads_tenant_fkey"),
+)

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, TypedDict
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -223,7 +223,7 @@ def _cluster(install: Path, home: Path, *, durable: bool) -> str:
 
 
 def _initdb(install: Path, cluster: Path, password_file: Path, *, durable: bool) -> None:
-    command = [install / "bin" / "initdb", "-D", cluster, "-U", SUPERUSER, "-A", "scram-sha-256"]
+    command: list[str | Path] = [install / "bin" / "initdb", "-D", cluster, "-U", SUPERUSER, "-A", "scram-sha-256"]
     command += ["--pwfile", password_file, "-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     command += [] if durable else ["--no-sync"]
     done = _run(command)
@@ -262,7 +262,7 @@ def _spawn(install: Path, home: Path, port: int, settings: Mapping[str, str]) ->
         "max_connections": "200",
         **settings,
     }
-    command = [install / "bin" / "postgres", "-D", home / "cluster"]
+    command: list[str | Path] = [install / "bin" / "postgres", "-D", home / "cluster"]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
     log_path = home / "postgres.log"
@@ -358,7 +358,13 @@ def _last_lines(log: Path) -> str:
     return "\n".join(text.splitlines()[-10:])
 
 
-def _user() -> "dict[str, object]":
+class _User(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def _user() -> _User:
     """Keyword arguments of Popen: root becomes nobody."""
     return {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, delete, insert, literal_column, select, tuple_
+from sqlalchemy import BigInteger, Integer, delete, insert, literal_column, select, tuple_
 
 from server.domain.packages import Package, PackageItem, PackageMetadata, PackageOrganization
 from server.services.ports import PageKey, Query
@@ -71,7 +71,7 @@ _PAGE_AFTER = statement(
 _GET = statement(
     "packages.get", select(*_COLUMNS, packages.c.metadata).where(_OF_TENANT, _THE_PACKAGE), first(_package)
 )
-_EXISTS = statement("packages.exists", select(literal_column("1")).where(_OF_TENANT, _THE_PACKAGE), any_row)
+_EXISTS = statement("packages.exists", select(literal_column("1", Integer())).where(_OF_TENANT, _THE_PACKAGE), any_row)
 _INSERT = statement("packages.insert", insert(packages), nothing)
 _DELETE = statement(
     "packages.delete",

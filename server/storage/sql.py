@@ -24,7 +24,7 @@ Row = tuple[Any, ...]
 Reader = Callable[[Sequence[Row]], T]
 
 # $1, $2, …: what Postgres itself reads, so that psycopg has nothing to rewrite.
-_DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")
+_DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy left it so
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, delete, func, insert, literal_column, or_, select, update
+from sqlalchemy import BigInteger, Integer, delete, func, insert, literal_column, or_, select, update
 
 from server.services.ports import Query, StaleUpload
 from server.storage import tables
@@ -15,7 +15,7 @@ _THE_UPLOAD = (
     uploads.c.package_id == param("package", tables.UUID),
 )
 _UNCLAIMED = uploads.c.claimed_at.is_(None)
-_FOUND = literal_column("1")
+_FOUND = literal_column("1", Integer())
 # Claimed once; claiming again changes nothing.
 _CLAIMED = func.coalesce(uploads.c.claimed_at, func.now())
 

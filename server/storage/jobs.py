@@ -1,0 +1,126 @@
+"""Jobs on procrastinate, in the schema `jobs`: enqueued with the caller's transaction, run by the worker.
+
+A job's arguments are ids. It is retried until it succeeds, with growing pauses, and a job whose worker died is taken
+up again by `rescue_stalled`; a handler may therefore run more than once and must not mind.
+"""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+import procrastinate
+from procrastinate.jobs import Job
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from sqlalchemy import Text, column, func, literal_column, table
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from server.services.ports import Query
+from server.storage import tables
+from server.storage.sql import nothing, param, statement
+
+QUEUE = "default"
+LONGEST_PAUSE_SECONDS = 600
+STALLED_SECONDS = 30.0
+
+# procrastinate's own table, as far as we write it.
+_jobs = table(
+    "procrastinate_jobs",
+    column("queue_name", Text()),
+    column("task_name", Text()),
+    column("queueing_lock", Text()),
+    column("args", JSONB()),
+    column("status", Text()),
+    schema=tables.JOBS_SCHEMA,
+)
+# The tenant's id appears as text: in the arguments, and in the lock that keeps the same job from waiting twice.
+_TENANT, _PACKAGE = param("tenant", Text()), param("package", Text())
+
+# An INSERT, where procrastinate itself calls procrastinate_defer_jobs_v1: that raises if the same job waits already,
+# and would take the caller's transaction with it.
+_DELETE_PACKAGE_FILES = statement(
+    "jobs.delete_package_files",
+    insert(_jobs)
+    .values(
+        queue_name=literal_column(f"'{QUEUE}'"),
+        task_name=literal_column("'delete_package_files'"),
+        queueing_lock=literal_column("'delete_package_files/'", Text())
+        + _TENANT
+        + literal_column("'/'", Text())
+        + _PACKAGE,
+        args=func.jsonb_build_object(literal_column("'tenant_id'"), _TENANT, literal_column("'package_id'"), _PACKAGE),
+    )
+    .on_conflict_do_nothing(index_elements=[_jobs.c.queueing_lock], index_where=literal_column("status = 'todo'")),
+    nothing,
+    across_tenants="the jobs schema is outside row-level security; the tenant is in the arguments",
+)
+
+
+class PostgresJobs:
+    """Keeps `server.services.ports.Jobs`."""
+
+    def delete_package_files(self, *, tenant_id: UUID, package_id: UUID) -> Query[None]:
+        """Removes everything under the package's prefix. Enqueued once while the same job waits."""
+        return _DELETE_PACKAGE_FILES.bind(tenant=str(tenant_id), package=str(package_id))
+
+
+class DeletePackageFiles(Protocol):
+    """Does the work of the job of that name. Whatever it raises, it is called again later."""
+
+    def __call__(self, *, tenant_id: UUID, package_id: UUID) -> Awaitable[None]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobHandlers:
+    """Who does the work of each job."""
+
+    delete_package_files: DeletePackageFiles
+
+
+class _ForEver(BaseRetryStrategy):
+    """Again after 2, 4, 8, … seconds, at most LONGEST_PAUSE_SECONDS."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        pause = min(2 ** min(job.attempts + 1, 16), LONGEST_PAUSE_SECONDS)
+        return RetryDecision(retry_in={"seconds": pause})
+
+
+def build_worker_app(operator_dsn: str, handlers: JobHandlers, *, pool_size: int = 4) -> procrastinate.App:
+    """procrastinate's app with our tasks. Use it as `async with app.open_async(): await run_jobs(app)`."""
+    connector = procrastinate.PsycopgConnector(
+        conninfo=operator_dsn,
+        kwargs={"options": f"-c search_path={tables.JOBS_SCHEMA}", "application_name": "scorm-jobs"},
+        min_size=1,
+        max_size=pool_size,
+    )
+    app = procrastinate.App(connector=connector)
+
+    @app.task(name="delete_package_files", queue=QUEUE, retry=_ForEver())
+    async def delete_package_files(*, tenant_id: str, package_id: str) -> None:
+        await handlers.delete_package_files(tenant_id=UUID(tenant_id), package_id=UUID(package_id))
+
+    return app
+
+
+async def run_jobs(app: procrastinate.App, *, concurrency: int = 4, grace_seconds: float = 10.0) -> None:
+    """Runs jobs until cancelled; then those that run have `grace_seconds`. What succeeded leaves no row."""
+    await app.run_worker_async(
+        concurrency=concurrency,
+        delete_jobs="successful",
+        install_signal_handlers=False,
+        shutdown_graceful_timeout=grace_seconds,
+        fetch_job_polling_interval=2.0,
+    )
+
+
+async def run_waiting_jobs(app: procrastinate.App) -> None:
+    """Runs what is due now, and returns."""
+    await app.run_worker_async(wait=False, delete_jobs="successful", install_signal_handlers=False, listen_notify=False)
+
+
+async def rescue_stalled(app: procrastinate.App, *, seconds_since_heartbeat: float = STALLED_SECONDS) -> int:
+    """Puts the jobs of dead workers back, and says how many. One pass; the worker repeats it."""
+    stalled = list(await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=seconds_since_heartbeat))
+    for job in stalled:
+        await app.job_manager.retry_job(job)
+    return len(stalled)

@@ -34,8 +34,8 @@ lock: venv-dev ## Pins the dependencies of pyproject.toml again
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.txt
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.txt
 
-clean: ## Removes all data and secrets of `make run`; keeps .venv
-	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m server.dev --clean; else rm -rf var; fi
+clean: venv ## Removes all data and secrets of `make run`; keeps .venv
+	@exec $(BIN)/python -m server.dev --clean
 
 venv:
 	@python=$$(PYTHON="$(PYTHON)" .ci/python) && exec "$$python" server/dev/install.py run

@@ -91,19 +91,7 @@ class CommandChild:
 
     async def launch(self) -> None:
         """Starts the program and waits for `ready`."""
-        command = self._command
-        with open_log(command.log) as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *command.arguments,
-                env=dict(command.environment),
-                cwd=command.directory,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # A session of its own: Ctrl-C in the terminal reaches the supervisor only, which ends all in order.
-                start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGKILL),
-            )
+        self._process = await _spawn(self._command)
         await self._until_ready()
 
     async def _until_ready(self) -> None:
@@ -142,6 +130,35 @@ class CommandChild:
         if process := self._running():
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
+
+
+async def run_to_end(command: Command, *, seconds: float) -> None:
+    """Runs a program that ends by itself. Raises StartFailed if it fails or takes longer; it is killed then."""
+    process = await _spawn(command)
+    try:
+        status = await asyncio.wait_for(process.wait(), timeout=seconds)
+    except TimeoutError:
+        raise StartFailed(f"{command.name} took more than {seconds:.0f} s{log_tail(command.log)}") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+    if status != 0:
+        raise StartFailed(f"{command.name} {describe_exit(status)}{log_tail(command.log)}")
+
+
+async def _spawn(command: Command) -> asyncio.subprocess.Process:
+    with open_log(command.log) as log:
+        return await asyncio.create_subprocess_exec(
+            *command.arguments,
+            env=dict(command.environment),
+            cwd=command.directory,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # A session of its own: Ctrl-C in the terminal reaches the supervisor only, which ends all in order.
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGKILL),
+        )
 
 
 def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:

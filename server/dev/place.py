@@ -35,14 +35,21 @@ class Place:
         """The demo tenant's key."""
         return self.var / "demo-api-key"
 
+    @property
+    def sample_course(self) -> Path:
+        """A course to try the upload with."""
+        return self.var / "sample-course.zip"
+
     def log(self, name: str) -> Path:
         """The log of the child `name`."""
         return self.logs / f"{name}.log"
 
     def prepare(self) -> None:
-        """Makes the directories and puts logs that grew large aside. Everything is closed to others."""
-        for folder in (self.var, self.logs):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Makes the directories and puts logs that grew large aside."""
+        # Others may pass through `var`, not look around: root runs Postgres as nobody, on files below it.
+        for folder, mode in ((self.var, 0o711), (self.logs, 0o700)):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(mode)
         for log in self.logs.glob("*.log"):
             if log.stat().st_size > LOG_CAP_BYTES:
                 log.replace(log.with_suffix(".log.1"))
@@ -50,7 +57,7 @@ class Place:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the directory for this process; the kernel lets go of it however the process ends."""
-        self.var.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.var.mkdir(parents=True, exist_ok=True)
         with (self.var / "lock").open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,7 +94,8 @@ def reserved_port(port: int) -> Iterator[int]:
     """Holds a port of 127.0.0.1 (0: any) so that no second copy takes it, while Envoy may listen on it.
 
     Envoy listens with SO_REUSEPORT, so that two of them could share a port without noticing. A socket that is bound
-    before the option is set refuses everybody else, and lets Envoy in afterwards.
+    without the option refuses everybody else; setting it afterwards lets Envoy in. SO_REUSEADDR is for the bind alone,
+    past connections of an earlier run that are in TIME_WAIT.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -98,5 +106,6 @@ def reserved_port(port: int) -> Iterator[int]:
                 raise
             reason = "is in use" if fault.errno == errno.EADDRINUSE else "is reserved for root"
             raise Occupied(f"Port {port} {reason}. Choose another: `make run PORT=3002`.") from None
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         yield holder.getsockname()[1]

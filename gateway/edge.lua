@@ -1,0 +1,352 @@
+-- The outermost filter that judges. On the way in it gives the request its id, says what may be logged of it, and
+-- answers from its cache what the key filter (ext_authz) was asked a moment ago. On the way out it gives every answer
+-- its documented shape. Route metadata `scorm.edge` say `scope` and `class`.
+--
+-- What a request leaves behind for its answer, for the access log and for later filters is in the dynamic metadata
+-- `scorm.edge`, key `request`. It may hold the raw API key: name single fields of it in a log, never the whole.
+local answers = require("gateway.answers")
+local expiring_table = require("gateway.expiring_table")
+local paths = require("gateway.paths")
+
+local NAMESPACE = "scorm.edge"
+local KEY_FILTER = "envoy.filters.http.ext_authz"
+-- With the core's own cache of 1.5 s this keeps the promise that what is revoked is refused within 5 s.
+local TTL_MS = 3000
+-- One request asks again this long before an entry ends, and the others go on with it: no stampede.
+local REFRESH_MS = 1000
+-- How long a token that was refused is not asked about again.
+local GONE_MS = 1500
+local CAPACITY = 2000
+local LONGEST_KEY = 256
+local LONGEST_TOKEN = 2048
+-- The bucket of requests that no limit is for; see local_ratelimit in envoy.yaml.
+local NO_LIMIT = 1000000000
+
+-- Each worker has its own.
+local keys = expiring_table.new(CAPACITY)
+local grants = expiring_table.new(CAPACITY)
+
+local function fresh_id()
+  local random = io.open("/dev/urandom", "rb")
+  local bytes = random:read(16)
+  random:close()
+  local hex = bytes:gsub(".", function(byte) return string.format("%02x", byte:byte()) end)
+  return (hex:gsub("^(%x%x%x%x%x%x%x%x)(%x%x%x%x)%x(%x%x%x)%x(%x%x%x)", "%1-%2-4%3-8%4-"))
+end
+
+local function request_id(headers)
+  local id = headers:get("x-request-id")
+  if id and #id <= 128 and id:find("^[%w%._%-]+$") then return id end
+  id = fresh_id()
+  headers:remove("x-request-id")
+  headers:add("x-request-id", id)
+  return id
+end
+
+-- On the way in -------------------------------------------------------------------------------------------------------
+
+-- Leaves what the answer needs, and ends the request where `reason` says why.
+local function proceed(handle, metadata, request, reason)
+  metadata:set(NAMESPACE, "request", request)
+  if reason then
+    handle:respond({[":status"] = answers.entry(reason).http, ["x-error-reason"] = reason}, "")
+  end
+end
+
+local function identify_by_key(handle, headers, metadata, request, scope)
+  local key = headers:get("x-api-key")
+  -- A comma joins repeated headers. None of these can be a key, so nobody is asked.
+  if not key or key == "" or #key > LONGEST_KEY or key:find(",", 1, true) then
+    return proceed(handle, metadata, request, "UNAUTHORIZED")
+  end
+  local now = handle:timestamp()
+  local entry = keys.get(key, now)
+  -- A scope that the key lacks is refused by the key filter, which knows how to say so.
+  if entry and not entry.scopes[scope] then entry = nil end
+  if entry and (now < entry.refresh or entry.refreshing) then
+    metadata:set(KEY_FILTER, "tenant", entry.tenant)
+    metadata:set(KEY_FILTER, "plan", entry.plan)
+    metadata:set(KEY_FILTER, "key_id", entry.key_id)
+    request.known = true
+  else
+    if entry then entry.refreshing = true end
+    request.key, request.asked = key, now
+    request.lookup = "key"
+  end
+  return proceed(handle, metadata, request)
+end
+
+local function identify_by_token(handle, headers, metadata, request)
+  request.content = true
+  if headers:get("service-worker") then return proceed(handle, metadata, request, "FORBIDDEN") end
+  local token, rest = paths.split_content(headers:get(":path"))
+  if not token or #token > LONGEST_TOKEN then return proceed(handle, metadata, request, "UNAUTHORIZED") end
+  local now = handle:timestamp()
+  local entry = grants.get(token, now)
+  if entry and entry.gone then return proceed(handle, metadata, request, "GONE") end
+  -- The token leaves the path here, so that nothing behind can log it. Its signature is verified in any case; an
+  -- entry only saves asking whether what it grants still stands.
+  headers:replace(":path", "/content/" .. rest)
+  headers:replace("x-content-jwt", token)
+  if entry and (now < entry.refresh or entry.refreshing) then
+    request.known = true
+  else
+    if entry then entry.refreshing = true end
+    request.token, request.asked = token, now
+  end
+  return proceed(handle, metadata, request)
+end
+
+-- Our compressors weaken ETags; storage and core compare strongly.
+local function strengthen(headers, name)
+  local tags = headers:get(name)
+  if tags and tags:find('W/"', 1, true) then headers:replace(name, (tags:gsub('W/"', '"'))) end
+end
+
+function envoy_on_request(handle)
+  local headers, route = handle:headers(), handle:metadata()
+  local metadata = handle:streamInfo():dynamicMetadata()
+  local method = headers:get(":method")
+  local request = {id = request_id(headers), method = method, path = paths.masked(headers:get(":path"))}
+  if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then request.grpc = true end
+  strengthen(headers, "if-none-match")
+  strengthen(headers, "if-match")
+  local scope = route:get("scope")
+  if scope == "content" then return identify_by_token(handle, headers, metadata, request) end
+  -- The transcoder knows GET; the answer loses its body further down.
+  if method == "HEAD" then headers:replace(":method", "GET") end
+  if scope == "read" or scope == "write" or scope == "delete" then
+    return identify_by_key(handle, headers, metadata, request, scope)
+  end
+  -- `public`, and the routes that are answers themselves. A scope that this filter does not know goes to the key
+  -- filter, which refuses it.
+  request.known = scope == "public"
+  return proceed(handle, metadata, request)
+end
+
+-- On the way out ------------------------------------------------------------------------------------------------------
+
+-- Remembers what the key filter said, counted from when it was asked.
+local function remember(handle, metadata, request, reason)
+  local now = handle:timestamp()
+  if request.token and reason == "GONE" then
+    return grants.put(request.token, {at = now, until_ms = now + GONE_MS, gone = true})
+  end
+  local said = metadata:get(KEY_FILTER)
+  -- It says something only where it agreed.
+  if said == nil or (said.tenant == nil and said.grant == nil) then return end
+  local until_ms = request.asked + TTL_MS
+  if said.expires_ms and said.expires_ms < until_ms then until_ms = said.expires_ms end
+  local entry = {at = request.asked, until_ms = until_ms, refresh = until_ms - REFRESH_MS}
+  if request.token then return grants.put(request.token, entry) end
+  entry.tenant, entry.plan, entry.key_id, entry.scopes = said.tenant, said.plan, said.key_id, {}
+  for scope in said.scopes:gmatch("[^,]+") do entry.scopes[scope] = true end
+  keys.put(request.key, entry)
+end
+
+-- Envoy tells the seconds to the next token; the contract wants the time at which the bucket is full again.
+local function show_limit(headers, refused)
+  if refused then headers:replace("retry-after", "1") end
+  local limit = tonumber((headers:get("x-ratelimit-limit") or ""):match("^%d+"))
+  if not limit then return end
+  if limit >= NO_LIMIT then
+    headers:remove("x-ratelimit-limit")
+    headers:remove("x-ratelimit-remaining")
+    headers:remove("x-ratelimit-reset")
+    return
+  end
+  local remaining = tonumber(headers:get("x-ratelimit-remaining")) or 0
+  headers:replace("x-ratelimit-limit", tostring(limit))
+  headers:replace("x-ratelimit-reset", tostring(os.time() + math.ceil((limit - remaining) * 60 / limit)))
+  if refused then headers:replace("retry-after", tostring(math.ceil(60 / limit))) end
+end
+
+-- What Envoy said of an answer that it made itself: the HTTP status, and why. See local_reply_config.
+local function made_here(headers)
+  local mark = headers:get("x-local-reply")
+  if not mark then return nil end
+  headers:remove("x-local-reply")
+  local reason = headers:get("x-error-reason")
+  if reason then headers:remove("x-error-reason") end
+  local http, why = mark:match("^(%d+) (.*)$")
+  return {http = http, why = why, reason = reason}
+end
+
+local GRPC_HEADERS = {
+  "grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-encoding", "grpc-accept-encoding", "x-error-json",
+  "x-http-status", "www-authenticate", "server", "x-powered-by", "trailer",
+}
+
+-- Bytes after a 204, a 304 or an answer to HEAD would be taken for the next answer on the connection.
+local function drop_body(handle, length)
+  local body = handle:body()
+  if body and body:length() > 0 then body:setBytes("") end
+  local headers = handle:headers()
+  if length then headers:replace("content-length", length) else headers:remove("content-length") end
+end
+
+local function put_json(handle, json)
+  local body = handle:body(true)
+  -- The wrapper from before is dead: `body` may have waited.
+  handle:headers():replace("content-type", "application/json")
+  if body then body:setBytes(json) else handle:logErr("an error without a body to write it in") end
+end
+
+local function set_if_absent(headers, name, value)
+  if headers:get(name) == nil then headers:add(name, value) end
+end
+
+-- Of a core that failed: the status, and the JSON that it wrote, in the headers or behind the body.
+local function told_by_core(handle, headers)
+  local json, status = headers:get("x-error-json"), headers:get("x-http-status")
+  if json then return json, status end
+  handle:body(true)
+  local trailers = handle:trailers()
+  if not trailers then return nil, nil end
+  json, status = trailers:get("x-error-json"), trailers:get("x-http-status")
+  local retry_after = trailers:get("retry-after")
+  if retry_after then handle:headers():replace("retry-after", retry_after) end
+  for _, name in ipairs({"x-error-json", "x-http-status", "retry-after", "grpc-status-details-bin"}) do
+    trailers:remove(name)
+  end
+  return json, status
+end
+
+-- The status and the JSON of a failed REST call.
+local function rest_error(handle, headers, request, here, health)
+  if health and (not here or tonumber(here.http) >= 500) then return "503", answers.unhealthy(health) end
+  if here and here.reason then
+    -- The key filter's denial is written already; this filter's own is empty.
+    local body = handle:body(true)
+    local text = body and body:getBytes(0, body:length()) or ""
+    if text:sub(1, 9) == '{"error":' then return here.http, text end
+    return here.http, answers.error(here.reason, request.id)
+  end
+  if here and here.http == "400" and here.why:find("^grpc_json_transcode") then
+    local body = handle:body(true)
+    local _, json = answers.untranscodable(body and body:getBytes(0, body:length()) or "", request.id)
+    return "400", json
+  end
+  local http = headers:get(":status")
+  if not here then
+    local json, status = told_by_core(handle, headers)
+    if json then return status or http, json end
+    -- Nothing but the gateway limits rates; gRPC has one code for this and for messages that are too large.
+    if http == "429" then http = "413" end
+  end
+  local reason = answers.reason_of(http)
+  return answers.entry(reason).http, answers.error(reason, request.id)
+end
+
+local function answer_rest(handle, headers, request, here)
+  local status = headers:get(":status")
+  -- A call that succeeded may choose any status, 503 for an unhealthy service too.
+  local failed = here or tonumber(status) >= 400
+  local json
+  if failed then
+    status, json = rest_error(handle, headers, request, here, handle:metadata():get("health"))
+    headers = handle:headers()
+    headers:replace(":status", status)
+  elseif headers:get("x-http-status") then
+    status = headers:get("x-http-status")
+    headers:replace(":status", status)
+  end
+  for _, name in ipairs(GRPC_HEADERS) do headers:remove(name) end
+  headers:replace("x-content-type-options", "nosniff")
+  headers:replace("referrer-policy", "no-referrer")
+  set_if_absent(headers, "content-security-policy", "default-src 'none'; frame-ancestors 'none'")
+  set_if_absent(headers, "cross-origin-opener-policy", "same-origin")
+  set_if_absent(headers, "cache-control", "no-store")
+  if status == "204" or status == "304" then
+    headers:remove("content-type")
+    return drop_body(handle)
+  end
+  if request.method == "HEAD" then
+    if json then headers:replace("content-type", "application/json") end
+    return drop_body(handle, json and tostring(#json) or headers:get("content-length"))
+  end
+  if json then put_json(handle, json) end
+end
+
+local CONTENT_HEADERS = {
+  [":status"] = true, ["content-type"] = true, ["content-length"] = true, ["content-encoding"] = true, ["etag"] = true,
+  ["content-language"] = true, ["cache-control"] = true, ["last-modified"] = true, ["accept-ranges"] = true,
+  ["content-range"] = true, ["date"] = true, ["retry-after"] = true, ["allow"] = true, ["transfer-encoding"] = true,
+}
+
+-- The origins that may frame this course, from its verified token; anything odd means none.
+local function frame_ancestors(metadata)
+  local claims = (metadata:get("envoy.filters.http.jwt_authn") or {}).content
+  local origins = claims and claims.fa
+  if type(origins) ~= "table" or #origins == 0 or #origins > 20 then return "'none'" end
+  for _, origin in ipairs(origins) do
+    local host = type(origin) == "string" and origin:match("^https?://([%w%.%-%*:]+)$")
+    if not host and origin ~= "'self'" then return "'none'" end
+  end
+  return table.concat(origins, " ")
+end
+
+local function content_reason(http, here)
+  if not here then return answers.storage_reason_of(http) end
+  if here.reason then return here.reason end
+  -- jwt_authn tells a wrong audience from a wrong signature; callers need not.
+  if here.http == "401" or here.http == "403" then return "UNAUTHORIZED" end
+  return answers.reason_of(here.http)
+end
+
+local function answer_content(handle, headers, metadata, request, here)
+  local unwanted = {}
+  for name in pairs(headers) do
+    if not CONTENT_HEADERS[name] then unwanted[#unwanted + 1] = name end
+  end
+  for _, name in ipairs(unwanted) do headers:remove(name) end
+  headers:add("x-request-id", request.id)
+  headers:add("x-content-type-options", "nosniff")
+  headers:add("referrer-policy", "no-referrer")
+  headers:add("content-security-policy", "frame-ancestors " .. frame_ancestors(metadata))
+  local status = headers:get(":status")
+  if not here and (tonumber(status) < 300 or status == "304") then return end
+  local reason = content_reason(status, here)
+  local json = answers.error(reason, request.id, true)
+  headers:replace(":status", answers.entry(reason).http)
+  headers:replace("cache-control", "no-store")
+  for _, name in ipairs({"etag", "last-modified", "accept-ranges", "content-encoding"}) do headers:remove(name) end
+  if request.method == "HEAD" then
+    headers:replace("content-type", "application/json")
+    return drop_body(handle, tostring(#json))
+  end
+  put_json(handle, json)
+end
+
+-- A native gRPC call that the core answered has its status already. What Envoy answered gets the catalogue's.
+local function answer_grpc(handle, headers, here)
+  headers:remove("x-error-json")
+  headers:remove("x-http-status")
+  if not here then return end
+  local entry
+  if here.reason then
+    entry = answers.entry(here.reason, handle:metadata():get("scope"))
+  elseif here.http == "404" then
+    entry = answers.entry("NOT_FOUND", "method")
+  else
+    entry = answers.entry(answers.reason_of(here.http))
+  end
+  headers:replace("grpc-status", entry.grpc)
+  headers:replace("grpc-message", entry.message)
+  headers:replace("grpc-status-details-bin", entry.status)
+end
+
+function envoy_on_response(handle)
+  local headers = handle:headers()
+  local metadata = handle:streamInfo():dynamicMetadata()
+  local request = (metadata:get(NAMESPACE) or {}).request
+  -- Refused before it came to this filter: local_reply_config wrote all of it.
+  if not request then return end
+  local here = made_here(headers)
+  if request.asked then remember(handle, metadata, request, here and here.reason) end
+  show_limit(headers, here and here.http == "429")
+  if request.content then return answer_content(handle, headers, metadata, request, here) end
+  headers:replace("x-request-id", request.id)
+  if request.grpc then return answer_grpc(handle, headers, here) end
+  answer_rest(handle, headers, request, here)
+end

@@ -1,0 +1,59 @@
+-- Paths: how they are logged, and which object of the bucket a content URL means.
+local paths = {}
+
+local SECRET_SEGMENTS = {"^(/content/)[^/]+", "^(/player/%l+/)[^/]+"}
+
+-- The path as it may be logged: no query, and stars for whatever opens something.
+function paths.masked(path)
+  path = path:match("^[^?#]*")
+  for _, pattern in ipairs(SECRET_SEGMENTS) do path = path:gsub(pattern, "%1***") end
+  -- A token or key that somebody put where none belongs.
+  if path:find("eyJ", 1, true) then path = path:gsub("eyJ[%w%-_%.]+", "***") end
+  if path:find("scorm_", 1, true) then path = path:gsub("scorm_[%w%-_]+", "***") end
+  return path
+end
+
+-- The token and what follows it in the path of a content URL; nothing if there is no token.
+function paths.split_content(path)
+  return path:match("^/content/([%w%-_]+%.[%w%-_]+%.[%w%-_]+)/(.*)$")
+end
+
+-- RFC 3629, so without overlong forms, surrogates and what lies beyond U+10FFFF.
+local function is_utf8(text)
+  local at, length = 1, #text
+  while at <= length do
+    local first, second = text:byte(at, at + 1)
+    local more, low, high = 0, 0x80, 0xBF
+    if first < 0x80 then more = 0
+    elseif first >= 0xC2 and first <= 0xDF then more = 1
+    elseif first >= 0xE0 and first <= 0xEF then
+      more = 2
+      if first == 0xE0 then low = 0xA0 elseif first == 0xED then high = 0x9F end
+    elseif first >= 0xF0 and first <= 0xF4 then
+      more = 3
+      if first == 0xF0 then low = 0x90 elseif first == 0xF4 then high = 0x8F end
+    else return false end
+    if more > 0 and not (second and second >= low and second <= high) then return false end
+    for next = at + 2, at + more do
+      local byte = text:byte(next)
+      if not byte or byte < 0x80 or byte > 0xBF then return false end
+    end
+    at = at + more + 1
+  end
+  return true
+end
+
+-- The name of the file that `rest`, the part of a content URL behind the token, means, percent-encoded once for
+-- storage; nil if it can mean none. Escapes are decoded exactly once, so `%252e` is a file called `%2e`.
+function paths.object(rest)
+  local path = rest:match("^[^?#]*")
+  if path:find("%%%X") or path:find("%%%x%X") or path:find("%%%x?$") then return nil end
+  local name = path:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
+  if name:find("[%z\1-\31\127\\]") or not is_utf8(name) then return nil end
+  for segment in (name .. "/"):gmatch("([^/]*)/") do
+    if segment == "" or segment == "." or segment == ".." then return nil end
+  end
+  return (name:gsub("[^%w%-%._~/]", function(char) return string.format("%%%02X", char:byte()) end))
+end
+
+return paths

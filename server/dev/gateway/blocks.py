@@ -1,0 +1,54 @@
+"""Generated blocks in files that are otherwise written by hand: between `# generated: NAME` and `# end generated`."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from server.dev.gateway import catalogue, routes
+from server.gen.scorm.v1 import health_service_pb2, package_service_pb2
+
+SERVICE_FILES = (health_service_pb2.DESCRIPTOR, package_service_pb2.DESCRIPTOR)
+_BLOCK = re.compile(
+    r"^(?P<indent> *)# generated: (?P<name>[a-z ]+)\n(?P<body>(?:.*\n)*?)(?P=indent)# end generated$", re.MULTILINE
+)
+
+
+class BlockMismatch(Exception):
+    """The markers in a file and the blocks that are generated for it are not the same."""
+
+
+def fill(text: str, blocks: Mapping[str, Sequence[str]]) -> str:
+    """The text with the lines of every block put between its markers, indented as they are.
+
+    Raises BlockMismatch unless each block has its markers, and each pair of markers its block.
+    """
+    found = [match["name"] for match in _BLOCK.finditer(text)]
+    if sorted(found) != sorted(blocks):
+        raise BlockMismatch(f"markers {sorted(found)}, blocks {sorted(blocks)}")
+
+    def filled(match: re.Match[str]) -> str:
+        indent, name = match["indent"], match["name"]
+        lines = [f"# generated: {name}", *blocks[name], "# end generated"]
+        return "\n".join(indent + line for line in lines)
+
+    return _BLOCK.sub(filled, text)
+
+
+def envoy_blocks() -> dict[str, list[str]]:
+    """What is generated into envoy.yaml."""
+    methods = routes.public_methods(routes.services_of(SERVICE_FILES))
+    rest = routes.rest_routes(methods)
+    return {
+        "rest routes": routes.rest_lines(rest),
+        "method not allowed": routes.refusal_lines(rest),
+        "grpc routes": routes.grpc_lines(methods),
+        "local replies": catalogue.mapper_lines(),
+        "transcoded services": routes.service_lines(methods),
+    }
+
+
+def generate_gateway(root: Path) -> None:
+    """Rewrites gateway/catalogue.lua and the blocks of envoy.yaml under `root`."""
+    (root / "gateway" / "catalogue.lua").write_text(catalogue.lua_table())
+    envoy = root / "envoy.yaml"
+    envoy.write_text(fill(envoy.read_text(), envoy_blocks()))

@@ -1,0 +1,172 @@
+"""Routes of envoy.yaml, from the protos: REST by `google.api.http`, native gRPC, and 405 for every other method."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from google.api import annotations_pb2, http_pb2
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
+
+from server import VERSION
+from server.rpc.access import Access, access_of
+
+_HTTP: Any = annotations_pb2.http
+# A variable of a path template that binds one segment; no other form is used.
+_VARIABLE = re.compile(r"\{[a-z_.]+\}")
+_RETRY_READ = "*retry_read"
+UPLOAD_IDLE_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class RestRoute:
+    """One HTTP binding of an RPC. `path` is its template, such as `/api/v1/packages/{package_id}`."""
+
+    rpc: str
+    method: str
+    path: str
+    body: bool
+    streams: bool
+    access: Access
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What it answers: whoever answers GET answers HEAD."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+
+class UnknownTemplate(Exception):
+    """A google.api.http option has a form that no route can be made of yet."""
+
+
+def services_of(files: Iterable[FileDescriptor]) -> list[ServiceDescriptor]:
+    """Every service of the files, in their order."""
+    return [service for file in files for service in file.services_by_name.values()]
+
+
+def public_methods(services: Iterable[ServiceDescriptor]) -> list[MethodDescriptor]:
+    """Every RPC that the gateway lets through. Raises MissingAccess where an RPC does not say who may call it."""
+    return [
+        method for service in services for method in service.methods if access_of(method).scope != "operator"
+    ]
+
+
+def rest_routes(methods: Iterable[MethodDescriptor]) -> list[RestRoute]:
+    """Every binding, longer templates first among those that might match the same path."""
+    routes = [route for method in methods for route in _bindings(method)]
+    return sorted(routes, key=lambda route: ("{" in route.path, -len(route.path)))
+
+
+def _bindings(method: MethodDescriptor) -> Iterable[RestRoute]:
+    rule: http_pb2.HttpRule = method.GetOptions().Extensions[_HTTP]
+    for binding in (rule, *rule.additional_bindings):
+        verb = binding.WhichOneof("pattern")
+        if verb is None:
+            continue
+        if verb == "custom":
+            raise UnknownTemplate(f"{method.full_name}: HEAD comes with GET; other methods have no route yet")
+        path = getattr(binding, verb)
+        if "{" in _VARIABLE.sub("", path) or "*" in path:
+            raise UnknownTemplate(f"{method.full_name}: {path}")
+        yield RestRoute(
+            rpc=f"{method.containing_service.full_name}/{method.name}",
+            method=verb.upper(),
+            path=path,
+            body=bool(binding.body),
+            streams=method.client_streaming,
+            access=access_of(method),
+        )
+
+
+def rest_lines(routes: Iterable[RestRoute]) -> list[str]:
+    """The block `rest routes`."""
+    return [line for route in routes for line in _rest_lines(route)]
+
+
+def _rest_lines(route: RestRoute) -> list[str]:
+    metadata = _access(route.access)
+    if route.path == "/api/health":
+        # What the gateway writes itself where no server is up.
+        metadata += f', health: "{VERSION}"'
+    filters = [_context(route.access), "envoy.filters.http.grpc_json_transcoder: *enabled"]
+    if route.body and not route.streams:
+        filters.append("envoy.filters.http.buffer: *enabled")
+    return [
+        f"- name: {route.rpc}",
+        f"  match: {{{_path_match(route.path)}, headers: [{_method_match(route.methods)}]}}",
+        f"  route: {{{_action(route.access, safe=route.method == 'GET')}}}",
+        f"  metadata: {{filter_metadata: {{scorm.edge: {{{metadata}}}}}}}",
+        "  typed_per_filter_config:",
+        *(f"    {line}" for line in filters),
+    ]
+
+
+def refusal_lines(routes: Iterable[RestRoute]) -> list[str]:
+    """The block `method not allowed`: for each path the methods that it has."""
+    allowed: dict[str, list[str]] = {}
+    for route in routes:
+        allowed.setdefault(route.path, []).extend(route.methods)
+    return [line for path, methods in allowed.items() for line in _refusal_lines(path, methods)]
+
+
+def _refusal_lines(path: str, methods: list[str]) -> list[str]:
+    return [
+        f"- match: {{{_path_match(path)}}}",
+        "  direct_response: {status: 405}",
+        f'  response_headers_to_add: [{{header: {{key: allow, value: "{", ".join(sorted(methods))}"}}}}]',
+        "  metadata: *answered_here",
+    ]
+
+
+def grpc_lines(methods: Iterable[MethodDescriptor]) -> list[str]:
+    """The block `grpc routes`."""
+    return [line for method in methods for line in _grpc_lines(method)]
+
+
+def _grpc_lines(method: MethodDescriptor) -> list[str]:
+    name, access = f"{method.containing_service.full_name}/{method.name}", access_of(method)
+    return [
+        f"- name: grpc {name}",
+        f"  match: {{path: /{name}, grpc: {{}}}}",
+        f"  route: {{{_action(access, safe=access.scope in ('read', 'public'))}}}",
+        f"  metadata: {{filter_metadata: {{scorm.edge: {{{_access(access)}}}}}}}",
+        f"  typed_per_filter_config: {{{_context(access)}}}",
+    ]
+
+
+def service_lines(methods: Iterable[MethodDescriptor]) -> list[str]:
+    """The block `transcoded services`."""
+    names = dict.fromkeys(method.containing_service.full_name for method in methods)
+    return [f"- {name}" for name in names]
+
+
+def _action(access: Access, *, safe: bool) -> str:
+    if access.rate_class == "upload":
+        # As long as it takes, and never twice: the body is gone.
+        return f"cluster: upload, timeout: 0s, idle_timeout: {UPLOAD_IDLE_SECONDS}s, retry_policy: {{}}"
+    retry = f", retry_policy: {_RETRY_READ}" if safe else ""
+    return f"cluster: serve, timeout: 15s{retry}"
+
+
+def _access(access: Access) -> str:
+    return f"scope: {access.scope}, class: {access.rate_class}"
+
+
+def _context(access: Access) -> str:
+    return (
+        'envoy.filters.http.ext_authz: {"@type": *key_filter_per_route, '
+        f"check_settings: {{context_extensions: {{{_access(access)}}}}}}}"
+    )
+
+
+def _path_match(path: str) -> str:
+    if "{" not in path:
+        return f"path: {path}"
+    regex = "[^/]+".join(re.escape(part) for part in _VARIABLE.split(path))
+    return f"safe_regex: {{regex: '{regex}'}}"
+
+
+def _method_match(methods: tuple[str, ...]) -> str:
+    if len(methods) == 1:
+        return f'{{name: ":method", string_match: {{exact: {methods[0]}}}}}'
+    return f'{{name: ":method", string_match: {{safe_regex: {{regex: {"|".join(methods)}}}}}}}'

@@ -22,7 +22,6 @@ import psutil
 from server.domain.api_keys import REST_SCOPES, KeyText
 from server.gen.scorm.v1 import admin_service_pb2 as pb
 from server.gen.scorm.v1.admin_service_pb2_grpc import AdminServiceStub
-from server.gen.scorm.v1.tenant_pb2 import Plan
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 120.0
@@ -88,7 +87,7 @@ class Stack:
         """Makes a tenant with a key and answers the key; `tenant_of` tells the tenant's id."""
         with self._operator() as (stub, metadata):
             tenant = stub.CreateTenant(pb.CreateTenantRequest(name=name), metadata=metadata).tenant
-            request = pb.SetPlanRequest(tenant_id=tenant.id, plan=Plan.Value(f"PLAN_{plan.upper()}"))
+            request = pb.SetPlanRequest(tenant_id=tenant.id, plan=f"PLAN_{plan.upper()}")
             stub.SetPlan(request, metadata=metadata)
         return self.new_key(tenant.id, scopes=scopes)
 

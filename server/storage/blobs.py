@@ -1,0 +1,187 @@
+"""The bucket, through google-cloud-storage."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, BinaryIO, cast
+
+import requests
+from google.api_core.exceptions import Conflict, GoogleAPICallError, GoogleAPIError, NotFound, PreconditionFailed
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import storage
+from google.cloud.storage.exceptions import DataCorruption
+from google.cloud.storage.retry import DEFAULT_RETRY
+from requests.adapters import HTTPAdapter
+
+from server.domain.errors import Unavailable
+from server.services.ports import BlobInfo
+from server.storage.windows import Window
+
+# Up to here an object is one request, held in memory three times by the client; above, a session of chunks.
+SINGLE_REQUEST_LIMIT_BYTES = 2 * 1024 * 1024
+CHUNK_BYTES = 8 * 1024 * 1024
+_TIMEOUT_SECONDS = (5.0, 60.0)
+_RETRY = DEFAULT_RETRY.with_delay(initial=0.2, maximum=8.0, multiplier=2.0).with_timeout(60.0)
+_UPLOAD_ATTEMPTS = 4
+# A session that Cloud Storage has forgotten must start once more.
+_SESSION_LOST = (404, 410)
+# Cloud Storage takes at most 100 calls in a batch.
+_BATCH_CALLS = 100
+_BATCHES_AT_ONCE = 8
+_DELETE_PASSES = 5
+_PING_SECONDS = 2.0
+_FAILURES = (GoogleAPIError, GoogleAuthError, DataCorruption, requests.RequestException)
+
+
+class GcsBlobs:
+    """Objects of one bucket. Thread-safe; `threads` callers work at the same time without waiting for a connection.
+
+    With STORAGE_EMULATOR_HOST set the client goes there without credentials; otherwise it uses the default ones.
+    """
+
+    def __init__(self, bucket_name: str, *, threads: int, client: storage.Client | None = None) -> None:
+        self._client = client or storage.Client()
+        # The session's own pool holds 10 connections and throws further ones away after each request. The client has
+        # no public way to size it.
+        pool = HTTPAdapter(pool_connections=4, pool_maxsize=threads + _BATCHES_AT_ONCE)
+        self._client._http.mount("https://", pool)
+        self._client._http.mount("http://", pool)
+        self._bucket = self._client.bucket(bucket_name)
+
+    def upload(
+        self, name: str, source: BinaryIO, *, size_bytes: int | None, content_type: str, cache_control: str
+    ) -> None:
+        """Writes one object, all or nothing, replacing what was there.
+
+        `source` may still be growing: its read() then blocks until there are bytes. Raises ValueError if it ends
+        before `size_bytes`.
+        """
+        window = Window(source, size_bytes=size_bytes)
+        generation = 0
+        cause: Exception | None = None
+        for _ in range(_UPLOAD_ATTEMPTS):
+            with _unavailable():
+                try:
+                    self._send(name, window, generation, content_type=content_type, cache_control=cache_control)
+                    return
+                except PreconditionFailed as fault:
+                    # Either something was there, or an attempt succeeded whose answer was lost. Both are replaced.
+                    generation, cause = self._generation(name), fault
+                except (GoogleAPICallError, DataCorruption) as fault:
+                    if isinstance(fault, GoogleAPICallError) and fault.code not in _SESSION_LOST:
+                        raise
+                    cause = fault
+            window.seek(0)
+        raise Unavailable from cause
+
+    def _send(self, name: str, window: Window, generation: int, *, content_type: str, cache_control: str) -> None:
+        blob = self._bucket.blob(name, chunk_size=CHUNK_BYTES)
+        blob.cache_control = cache_control
+        size = window.size_bytes
+        # The client sends up to 8 MiB at once if it knows the size; not knowing it, it opens a session.
+        single = size is not None and size <= SINGLE_REQUEST_LIMIT_BYTES
+        told = size if single or (size is not None and size > CHUNK_BYTES) else None
+        blob.upload_from_file(
+            cast(BinaryIO, window),
+            size=told,
+            content_type=content_type,
+            # Makes the write safe to repeat: a second one finds another generation than expected.
+            if_generation_match=generation,
+            timeout=_TIMEOUT_SECONDS,
+            checksum="crc32c",
+            retry=_RETRY,
+        )
+
+    def _generation(self, name: str) -> int:
+        blob = self._bucket.get_blob(name, timeout=_TIMEOUT_SECONDS, retry=_RETRY)
+        return 0 if blob is None else int(blob.generation)
+
+    def download(self, name: str, into: BinaryIO) -> None:
+        """Copies an object. Raises KeyError if there is none."""
+        with _unavailable():
+            try:
+                blob = self._bucket.blob(name)
+                blob.download_to_file(
+                    into, timeout=_TIMEOUT_SECONDS, checksum="crc32c", retry=_RETRY, raw_download=True
+                )
+            except NotFound:
+                raise KeyError(name) from None
+
+    def list(self, prefix: str) -> Iterator[BlobInfo]:
+        """Every object whose name starts with `prefix`, in order of name."""
+        with _unavailable():
+            for blob in self._pages(prefix):
+                yield BlobInfo(
+                    name=blob.name,
+                    size_bytes=int(blob.size),
+                    content_type=blob.content_type or "application/octet-stream",
+                    generation=int(blob.generation),
+                )
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Deletes every object under `prefix` and says how many. One that is gone already is no error."""
+        deleted = 0
+        with _unavailable(), ThreadPoolExecutor(_BATCHES_AT_ONCE, thread_name_prefix="delete") as pool:
+            # Listed again until nothing is left: what failed, and what was written meanwhile.
+            for _ in range(_DELETE_PASSES):
+                batches = list(_grouped(self._pages(prefix), _BATCH_CALLS))
+                if not batches:
+                    return deleted
+                deleted += sum(pool.map(self._delete_batch, batches))
+        raise Unavailable
+
+    def _delete_batch(self, blobs: Sequence[Any]) -> int:
+        answers = _RETRY(self._send_batch)(blobs)
+        # 404: another attempt was faster. What failed otherwise is listed again.
+        return sum(answer.status_code in (200, 204, 404) for answer in answers)
+
+    def _send_batch(self, blobs: Sequence[Any]) -> Sequence[requests.Response]:
+        with self._client.batch(raise_exception=False) as batch:
+            for blob in blobs:
+                blob.delete(if_generation_match=blob.generation, timeout=_TIMEOUT_SECONDS, retry=None)
+        answers: Sequence[requests.Response] = batch._responses
+        return answers
+
+    def _pages(self, prefix: str) -> Iterator[Any]:
+        fields = "items(name,size,contentType,generation),nextPageToken"
+        return iter(
+            self._client.list_blobs(self._bucket, prefix=prefix, fields=fields, timeout=_TIMEOUT_SECONDS, retry=_RETRY)
+        )
+
+    def ping(self) -> bool:
+        """Whether the bucket can be reached. Never raises."""
+        try:
+            # Listing, because reading the bucket itself takes a permission that object roles lack.
+            next(iter(self._client.list_blobs(self._bucket, max_results=1, timeout=_PING_SECONDS, retry=None)), None)
+        except Exception:
+            return False
+        return True
+
+    def ensure_bucket(self) -> None:
+        """Creates the bucket unless it is there. For development."""
+        with _unavailable(), contextlib.suppress(Conflict):
+            self._client.create_bucket(self._bucket, timeout=_TIMEOUT_SECONDS, retry=_RETRY)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+
+@contextlib.contextmanager
+def _unavailable() -> Iterator[None]:
+    """Turns what the client raises at the end of its retries into Unavailable."""
+    try:
+        yield
+    except _FAILURES as fault:
+        raise Unavailable from fault
+
+
+def _grouped(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    group: list[Any] = []
+    for item in items:
+        group.append(item)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group

@@ -77,7 +77,11 @@ class Attempt:
 
     async def ended(self) -> None:
         """Waits until no thread works for this upload any more."""
-        working: list[Future[Any] | None] = [self._reading, self.original, self.transfer and self.transfer.ended]
+        working: list[Future[Any] | None] = [
+            self._reading,
+            self.original,
+            self.transfer.ended if self.transfer else None,
+        ]
         await asyncio.gather(*(wait_for(future) for future in working if future), return_exceptions=True)
 
 

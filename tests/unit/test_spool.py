@@ -1,0 +1,185 @@
+"""The spool: bounded on every path, readable while it grows, nothing left behind."""
+
+import asyncio
+import errno
+import os
+import threading
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from server.domain.errors import TooLarge, Unavailable
+from server.services.upload_ports import UploadStopped
+from server.storage.spool import FORM_OVERHEAD_BYTES, DiskSpool
+
+MIB = 1024**2
+
+
+@pytest.fixture
+async def spool(tmp_path: Path) -> AsyncIterator[DiskSpool]:
+    opened = DiskSpool(tmp_path / "spool", budget_bytes=100 * MIB, max_file_bytes=60 * MIB, step_bytes=16 * MIB)
+    yield opened
+    opened.close()
+    assert opened.reserved_bytes == 0
+
+
+async def test_what_was_written_is_read_from_any_place(spool: DiskSpool) -> None:
+    file = spool.open()
+    data = os.urandom(3 * MIB + 17)
+    for start in range(0, len(data), 700_000):
+        await file.write(data[start : start + 700_000])
+    await file.finish()
+    file.accept()
+    reader = file.reader()
+    assert reader.read() == data
+    assert reader.read(10) == b""
+    reader.seek(MIB)
+    assert (reader.read(5), reader.tell()) == (data[MIB : MIB + 5], MIB + 5)
+    assert reader.seek(-3, os.SEEK_END) == len(data) - 3
+    assert reader.read(10) == data[-3:]
+    await file.close()
+
+
+async def test_a_reader_gets_bytes_while_they_arrive_and_the_end_only_when_the_file_is_accepted(
+    spool: DiskSpool,
+) -> None:
+    file = spool.open()
+    with ThreadPoolExecutor(1) as pool:
+        reader = file.reader()
+        first = asyncio.wrap_future(pool.submit(reader.read, 2 * MIB))
+        await file.write(b"a" * MIB)
+        await asyncio.sleep(0.05)
+        assert not first.done()
+        await file.write(b"b" * MIB)
+        await file.finish()
+        assert await first == b"a" * MIB + b"b" * MIB
+        end = asyncio.wrap_future(pool.submit(reader.read, MIB))
+        await asyncio.sleep(0.05)
+        assert not end.done()
+        file.accept()
+        assert await end == b""
+    await file.close()
+
+
+async def test_stopping_fails_a_reader_that_waits(spool: DiskSpool) -> None:
+    file = spool.open()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = asyncio.wrap_future(pool.submit(file.reader().read, 10))
+        await asyncio.sleep(0.02)
+        file.stop()
+        with pytest.raises(UploadStopped):
+            await waiting
+    await file.close()
+
+
+async def test_memory_is_taken_only_after_the_bytes_are_there(spool: DiskSpool) -> None:
+    file = spool.open()
+    called = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        reading = asyncio.wrap_future(pool.submit(file.reader(before_read=called.set).read, 5))
+        await asyncio.sleep(0.02)
+        assert not called.is_set()
+        await file.write(b"12345")
+        await file.finish()
+        assert await reading == b"12345"
+        assert called.is_set()
+    await file.close()
+
+
+async def test_a_declared_size_is_reserved_at_once_and_corrected_at_the_end(spool: DiskSpool) -> None:
+    file = spool.open(declared_bytes=50 * MIB)
+    assert spool.reserved_bytes == 50 * MIB
+    with pytest.raises(Unavailable) as refused:
+        spool.open(declared_bytes=51 * MIB)
+    assert refused.value.retry_after_seconds == 30
+    await file.write(b"x" * 1000)
+    await file.finish()
+    assert spool.reserved_bytes == 1000
+    await file.close()
+
+
+async def test_undeclared_bytes_are_reserved_in_steps_and_never_beyond_the_budget(spool: DiskSpool) -> None:
+    taken = spool.open(declared_bytes=60 * MIB)
+    file = spool.open()
+    assert spool.reserved_bytes == 60 * MIB
+    await file.write(b"x")
+    assert spool.reserved_bytes == 76 * MIB
+    for _ in range(39):
+        await file.write(b"x" * MIB)
+    await file.write(b"x" * (MIB - 1))
+    assert spool.reserved_bytes == 100 * MIB
+    with pytest.raises(Unavailable):
+        await file.write(b"x")
+    await file.close()
+    assert spool.reserved_bytes == 60 * MIB
+    await taken.close()
+
+
+async def test_a_package_beyond_the_limit_is_too_large_whether_declared_or_not(spool: DiskSpool) -> None:
+    with pytest.raises(TooLarge, match=f"The package is larger than {60 * MIB} bytes"):
+        spool.open(declared_bytes=60 * MIB + FORM_OVERHEAD_BYTES + 1)
+    file = spool.open(declared_bytes=60 * MIB + FORM_OVERHEAD_BYTES)
+    for _ in range(60):
+        await file.write(b"x" * MIB)
+    with pytest.raises(TooLarge):
+        await file.write(b"x")
+    await file.close()
+
+
+async def test_a_full_disk_is_unavailable(spool: DiskSpool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    file = spool.open()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        await file.write(b"x" * MIB)
+        with pytest.raises(Unavailable) as refused:
+            await file.finish()
+    assert refused.value.retry_after_seconds == 30
+    await file.close()
+
+
+async def test_closing_during_a_cancelled_write_waits_for_the_thread(
+    spool: DiskSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = threading.Event()
+    real = os.pwrite
+
+    def slow(descriptor: int, data: memoryview, offset: int) -> int:
+        time.sleep(0.1)
+        size = real(descriptor, data, offset)
+        written.set()
+        return size
+
+    monkeypatch.setattr(os, "pwrite", slow)
+    file = spool.open()
+    await file.write(b"x" * MIB)
+    waiting = asyncio.create_task(file.finish())
+    await asyncio.sleep(0.02)
+    waiting.cancel()
+    await file.close()
+    assert written.is_set()
+    await file.close()
+
+
+async def test_no_file_has_a_name(spool: DiskSpool) -> None:
+    file = spool.open()
+    await file.write(b"x" * 2 * MIB)
+    await file.finish()
+    assert list(spool.directory.iterdir()) == []
+    assert spool.directory.stat().st_mode & 0o777 == 0o700
+    await file.close()
+
+
+def test_what_a_killed_process_left_is_removed_at_start(tmp_path: Path) -> None:
+    old, young, other = tmp_path / "upload-old", tmp_path / "upload-young", tmp_path / "other"
+    for path in (old, young, other):
+        path.write_bytes(b"x")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    DiskSpool(tmp_path, budget_bytes=1, max_file_bytes=1).close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "upload-young"]

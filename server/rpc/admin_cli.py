@@ -140,14 +140,17 @@ def _time(text: str) -> datetime:
 
 def _to_json(response: Message) -> Any:
     found = MessageToDict(response, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-    return _spell_plans(found)
+    return _spell(found)
 
 
-def _spell_plans(value: Any) -> Any:
+def _spell(value: Any) -> Any:
+    """Plans as the command line takes them, and whole numbers without a fraction."""
     if isinstance(value, dict):
-        return {key: _spell_plans(inner) for key, inner in value.items()}
+        return {key: _spell(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_spell_plans(inner) for inner in value]
+        return [_spell(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, str) and value.startswith("PLAN_"):
         return value.removeprefix("PLAN_").lower()
     return value

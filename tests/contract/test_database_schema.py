@@ -1,0 +1,163 @@
+"""Migrations, models, roles and policies agree."""
+
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import create_engine, inspect, pool
+
+from server.storage.migrate import MIGRATIONS, RolesNotAllowed, ensure_login_roles, migrate, migration_sql
+from server.storage.tables import METADATA
+from tests.databases import Dsns, Template
+
+
+def test_migrations_make_what_the_models_say(dsns: Dsns) -> None:
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsns.owner), poolclass=pool.NullPool
+    )
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_type": True,
+                "compare_server_default": True,
+                "include_object": lambda _object, name, kind, *_: not (kind == "table" and name == "alembic_version"),
+            },
+        )
+        assert compare_metadata(context, METADATA) == []
+        # Autogenerate does not look at checks, nor at the names and order of keys.
+        found = inspect(connection)
+        for table in METADATA.sorted_tables:
+            checks = {constraint["name"] for constraint in found.get_check_constraints(table.name)}
+            assert checks == {c.name for c in table.constraints if c.__visit_name__ == "check_constraint"}
+            key = found.get_pk_constraint(table.name)
+            assert (key["name"], key["constrained_columns"]) == (
+                table.primary_key.name,
+                [column.name for column in table.primary_key.columns],
+            )
+
+
+def test_every_table_with_a_tenant_forces_row_level_security_with_both_policies(dsns: Dsns) -> None:
+    with psycopg.connect(dsns.owner) as connection:
+        rows = connection.execute(
+            """
+            select relname, relrowsecurity, relforcerowsecurity,
+                   (select array_agg(distinct r.rolname::text || ' ' || p.polcmd::text order by r.rolname::text || ' ' || p.polcmd::text)
+                    from pg_policy p join pg_roles r on r.oid = any (p.polroles) where p.polrelid = c.oid)
+            from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
+            where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace
+            """
+        ).fetchall()
+        policies = connection.execute(
+            "select policyname, qual, with_check from pg_policies where schemaname = 'public'"
+        ).fetchall()
+    assert {row[0] for row in rows} == set(METADATA.tables)
+    for name, enabled, forced, roles in rows:
+        assert (enabled, forced, roles) == (True, True, ["scorm_operator *", "scorm_server *"]), name
+    for name, using, check in policies:
+        assert using == check, name
+
+
+def test_the_login_roles_neither_own_nor_bypass(dsns: Dsns) -> None:
+    with psycopg.connect(dsns.owner) as connection:
+        for dsn in (dsns.server, dsns.operator):
+            with psycopg.connect(dsn) as as_role:
+                name = as_role.info.user
+            rights = connection.execute(
+                "select rolsuper, rolbypassrls, rolcreaterole, rolcreatedb from pg_roles where rolname = %s", (name,)
+            ).fetchone()
+            assert rights == (False, False, False, False)
+            owned = connection.execute("select relname from pg_class where pg_get_userbyid(relowner) = %s", (name,))
+            assert owned.fetchall() == []
+
+
+def test_migrating_again_and_at_once_is_harmless(database_template: Template) -> None:
+    with database_template.copy() as dsns:
+        with psycopg.connect(dsns.owner, autocommit=True) as connection:
+            connection.execute("drop schema public cascade; drop schema jobs cascade; create schema public")
+        failures: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                migrate(dsns.owner)
+            except BaseException as failure:
+                failures.append(failure)
+
+        threads = [threading.Thread(target=run) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        with psycopg.connect(dsns.owner) as connection:
+            assert connection.execute("select version_num from alembic_version").fetchall() == [("0001",)]
+
+
+def test_the_migrations_as_a_script_make_the_same(database_template: Template) -> None:
+    with database_template.copy() as scripted, database_template.copy() as migrated:
+        with psycopg.connect(scripted.owner, autocommit=True) as connection:
+            connection.execute("drop schema public cascade; drop schema jobs cascade; create schema public")
+            connection.execute(migration_sql().encode())
+        assert shape(scripted) == shape(migrated)
+
+
+def test_the_jobs_schema_is_what_procrastinate_expects(database_template: Template) -> None:
+    """Ours grows by procrastinate's own steps; a new installation of its version has it as a whole."""
+    import procrastinate.schema
+
+    with database_template.copy() as ours, database_template.copy() as theirs:
+        with psycopg.connect(theirs.owner, autocommit=True) as connection:
+            connection.execute("drop schema jobs cascade; create schema jobs; set search_path = jobs")
+            connection.execute(procrastinate.schema.SchemaManager.get_schema().encode())
+        assert shape(ours)["jobs"] == shape(theirs)["jobs"]
+
+
+def test_an_ordinary_role_that_owns_its_database_can_migrate(database_template: Template) -> None:
+    with database_template.copy() as dsns:
+        with psycopg.connect(dsns.owner, autocommit=True) as connection:
+            role = f"owner_{connection.info.dbname}"
+            connection.execute("drop schema public cascade; drop schema jobs cascade")
+            connection.execute(f"create role {role} login password 'p'".encode())
+            connection.execute(f"alter database {connection.info.dbname} owner to {role}".encode())
+            connection.execute(f"create schema public authorization {role}".encode())
+        owner = make_conninfo(dsns.owner, user=role, password="p")
+        try:
+            migrate(owner)
+            with pytest.raises(RolesNotAllowed, match="CREATEROLE"):
+                ensure_login_roles(owner, server_password="s", operator_password="o")
+        finally:
+            with psycopg.connect(dsns.owner, autocommit=True) as connection:
+                connection.execute(f"drop owned by {role} cascade".encode())
+                connection.execute(f"alter database {connection.info.dbname} owner to current_user".encode())
+                connection.execute(f"drop role {role}".encode())
+
+
+def test_each_migration_follows_the_one_before() -> None:
+    numbers = sorted(path.name[:4] for path in (Path(MIGRATIONS) / "versions").glob("0*.py"))
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
+def shape(dsns: Dsns) -> dict[str, set[tuple[str, str, str]]]:
+    """Everything in a schema, as text."""
+    query = """
+        select 'function', proname || pg_get_function_identity_arguments(oid), regexp_replace(prosrc, '\\s', '', 'g')
+        from pg_proc where pronamespace = %(schema)s::regnamespace
+        union all select 'column', table_name || '.' || column_name,
+                  data_type || coalesce(column_default, '') || is_nullable || is_identity
+        from information_schema.columns where table_schema = %(schema)s
+        union all select 'constraint', conname, pg_get_constraintdef(oid)
+        from pg_constraint where connamespace = %(schema)s::regnamespace
+        union all select 'index', indexname, indexdef from pg_indexes where schemaname = %(schema)s
+        union all select 'policy', policyname, coalesce(qual, '') from pg_policies where schemaname = %(schema)s
+        union all select 'trigger', tgname, pg_get_triggerdef(t.oid) from pg_trigger t join pg_class c on c.oid = tgrelid
+        where relnamespace = %(schema)s::regnamespace and not tgisinternal
+        union all select 'enum', typname, array_agg(enumlabel order by enumsortorder)::text
+        from pg_type t join pg_enum on enumtypid = t.oid where typnamespace = %(schema)s::regnamespace group by 2
+    """
+    with psycopg.connect(dsns.owner) as connection:
+        connection.execute("set search_path = ''")
+        return {schema: set(connection.execute(query, {"schema": schema})) for schema in ("public", "jobs")}

@@ -89,9 +89,8 @@ class Bucket:
 @contextmanager
 def running_bucket(place: Path) -> Iterator[Bucket]:
     with standin.start(place, fsync=False) as running:
-        client = storage.Client(
-            project="test", credentials=AnonymousCredentials(), client_options={"api_endpoint": running.url}
-        )
+        nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]  # the library has no types
+        client = storage.Client(project="test", credentials=nobody, client_options={"api_endpoint": running.url})
         blobs = GcsBlobs(BUCKET, threads=16, client=client)
         blobs.ensure_bucket()
         yield Bucket(running.url, blobs)

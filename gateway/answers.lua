@@ -25,9 +25,9 @@ local function body(reason, message, details, request_id)
 end
 
 -- The entry of a reason: `http`, `grpc` (both strings), `message`, and `status`, a google.rpc.Status in base64.
--- `scope`, where it is given, makes the message name it.
-function answers.entry(reason, scope)
-  return catalogue.by_reason[reason .. ":" .. (scope or "")] or catalogue.by_reason[reason]
+-- Some reasons have variants: FORBIDDEN for each scope, NOT_FOUND for a method.
+function answers.entry(reason, variant)
+  return catalogue.by_reason[reason .. ":" .. (variant or "")] or catalogue.by_reason[reason]
 end
 
 -- The reason of a bare HTTP status, as Envoy or an upstream that broke down gave it.

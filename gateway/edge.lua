@@ -45,11 +45,11 @@ end
 
 -- On the way in -------------------------------------------------------------------------------------------------------
 
--- Leaves what the answer needs, and ends the request where `reason` says why.
-local function proceed(handle, metadata, request, reason)
+-- Leaves what the answer needs, and ends the request where `reason` says why. `allow` is the header of that name.
+local function proceed(handle, metadata, request, reason, allow)
   metadata:set(NAMESPACE, "request", request)
   if reason then
-    handle:respond({[":status"] = answers.entry(reason).http, ["x-error-reason"] = reason}, "")
+    handle:respond({[":status"] = answers.entry(reason).http, ["x-error-reason"] = reason, ["allow"] = allow}, "")
   end
 end
 
@@ -118,10 +118,9 @@ function envoy_on_request(handle)
   if scope == "read" or scope == "write" or scope == "delete" then
     return identify_by_key(handle, headers, metadata, request, scope)
   end
-  -- `public`, and the routes that are answers themselves. A scope that this filter does not know goes to the key
-  -- filter, which refuses it.
+  -- A scope that this filter does not know goes to the key filter, which refuses it.
   request.known = scope == "public"
-  return proceed(handle, metadata, request)
+  return proceed(handle, metadata, request, route:get("refuse"), route:get("allow"))
 end
 
 -- On the way out ------------------------------------------------------------------------------------------------------
@@ -222,7 +221,7 @@ local function rest_error(handle, headers, request, here, health)
     if text:sub(1, 9) == '{"error":' then return here.http, text end
     return here.http, answers.error(here.reason, request.id)
   end
-  if here and here.http == "400" and here.why:find("^grpc_json_transcode") then
+  if here and here.http == "400" and here.why:find("grpc_json_transcode_failure", 1, true) then
     local body = handle:body(true)
     local _, json = answers.untranscodable(body and body:getBytes(0, body:length()) or "", request.id)
     return "400", json
@@ -323,25 +322,30 @@ local function answer_grpc(handle, headers, here)
   headers:remove("x-error-json")
   headers:remove("x-http-status")
   if not here then return end
-  local entry
-  if here.reason then
-    entry = answers.entry(here.reason, handle:metadata():get("scope"))
-  elseif here.http == "404" then
-    entry = answers.entry("NOT_FOUND", "method")
-  else
-    entry = answers.entry(answers.reason_of(here.http))
-  end
+  local route = handle:metadata()
+  -- Of a path that no route knows gRPC says that it is no method.
+  local variant = route:get("refuse") and "method" or route:get("scope")
+  local entry = answers.entry(here.reason or answers.reason_of(here.http), variant)
   headers:replace("grpc-status", entry.grpc)
   headers:replace("grpc-message", entry.message)
   headers:replace("grpc-status-details-bin", entry.status)
+end
+
+-- Answered before it came to this filter: a preflight, or what local_reply_config wrote as a whole.
+local function answer_unseen(headers, metadata)
+  local id = headers:get("x-request-id")
+  if not id then
+    id = fresh_id()
+    headers:add("x-request-id", id)
+  end
+  metadata:set(NAMESPACE, "request", {id = id})
 end
 
 function envoy_on_response(handle)
   local headers = handle:headers()
   local metadata = handle:streamInfo():dynamicMetadata()
   local request = (metadata:get(NAMESPACE) or {}).request
-  -- Refused before it came to this filter: local_reply_config wrote all of it.
-  if not request then return end
+  if not request then return answer_unseen(headers, metadata) end
   local here = made_here(headers)
   if request.asked then remember(handle, metadata, request, here and here.reason) end
   show_limit(headers, here and here.http == "429")

@@ -61,18 +61,51 @@ def _protoc(*arguments: str) -> None:
 def _requalify(source: str) -> str:
     source = OURS.sub(r"\1 server.gen.\2", source)
     # mypy-protobuf writes `import a.b.c_pb2` and full names in annotations.
-    source = re.sub(r"(?<![\w./\"'])(scorm\.v1|buf\.validate)(?=\.\w+_pb2\b)", r"server.gen.\1", source)
-    return source
+    return re.sub(r"(?<![\w./\"'])(scorm\.v1|buf\.validate)(?=\.\w+_pb2\b)", r"server.gen.\1", source)
+
+
+def generate(into: Path) -> None:
+    """Everything, into the root of a repository. What is no longer generated under server/gen disappears."""
+    generated = into / "server" / "gen"
+    shutil.rmtree(generated, ignore_errors=True)
+    generated.mkdir(parents=True)
+    generate_python(generated)
+    generate_descriptor_set(into / "gateway" / "api.pb")
+    # Another interpreter, which imports the messages as they are now.
+    subprocess.run([sys.executable, "-m", "server.dev.gateway.blocks", str(into)], cwd=ROOT, check=True)
+
+
+def changes() -> list[str]:
+    """The paths that `generate` would change, make or remove. Touches nothing."""
+    with tempfile.TemporaryDirectory() as scratch:
+        fresh = Path(scratch)
+        (fresh / "gateway").mkdir()
+        shutil.copy(ROOT / "envoy.yaml", fresh)
+        generate(fresh)
+        theirs = _contents(fresh, fresh)
+        ours = _contents(ROOT, ROOT / "server" / "gen") | {
+            name: (ROOT / name).read_bytes() for name in theirs if (ROOT / name).is_file()
+        }
+    return sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
+
+
+def _contents(root: Path, folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
 
 
 def main() -> None:
-    """Replaces the generated trees."""
-    generated = ROOT / "server" / "gen"
-    shutil.rmtree(generated, ignore_errors=True)
-    generated.mkdir()
-    generate_python(generated)
-    generate_descriptor_set(ROOT / "gateway" / "api.pb")
-    subprocess.run(["git", "-C", str(ROOT), "status", "--short", "server/gen", "gateway"], check=False)
+    """Replaces everything that is generated; with --check fails if that would change anything."""
+    if sys.argv[1:] == ["--check"]:
+        if changed := changes():
+            raise SystemExit("run `make generate`; it would change\n  " + "\n  ".join(changed))
+        return
+    changed = changes()
+    generate(ROOT)
+    print("\n".join(changed) or "nothing has changed")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """Generated blocks in files that are otherwise written by hand: between `# generated: NAME` and `# end generated`."""
 
+import importlib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from server.dev.gateway import catalogue, routes
-from server.gen.scorm.v1 import health_service_pb2, package_service_pb2
+from google.protobuf.descriptor import FileDescriptor
 
-SERVICE_FILES = (health_service_pb2.DESCRIPTOR, package_service_pb2.DESCRIPTOR)
+from server.dev.gateway import catalogue, routes
+
+PROTO = Path(__file__).resolve().parents[3] / "proto"
 _BLOCK = re.compile(
     r"^(?P<indent> *)# generated: (?P<name>[a-z ]+)\n(?P<body>(?:.*\n)*?)(?P=indent)# end generated$", re.MULTILINE
 )
@@ -34,9 +37,16 @@ def fill(text: str, blocks: Mapping[str, Sequence[str]]) -> str:
     return _BLOCK.sub(filled, text)
 
 
+def service_files() -> list[FileDescriptor]:
+    """Every file of ours that declares a service, in the order of their names."""
+    names = [path.relative_to(PROTO) for path in sorted((PROTO / "scorm").rglob("*_service.proto"))]
+    modules = [".".join(("server", "gen", *name.with_suffix("").parts)) + "_pb2" for name in names]
+    return [importlib.import_module(module).DESCRIPTOR for module in modules]
+
+
 def envoy_blocks() -> dict[str, list[str]]:
     """What is generated into envoy.yaml."""
-    methods = routes.public_methods(routes.services_of(SERVICE_FILES))
+    methods = routes.public_methods(routes.services_of(service_files()))
     rest = routes.rest_routes(methods)
     return {
         "rest routes": routes.rest_lines(rest),
@@ -52,3 +62,7 @@ def generate_gateway(root: Path) -> None:
     (root / "gateway" / "catalogue.lua").write_text(catalogue.lua_table())
     envoy = root / "envoy.yaml"
     envoy.write_text(fill(envoy.read_text(), envoy_blocks()))
+
+
+if __name__ == "__main__":
+    generate_gateway(Path(sys.argv[1]))

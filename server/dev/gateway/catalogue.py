@@ -56,8 +56,11 @@ return {{
 
 def mapper_lines() -> list[str]:
     """Mappers of Envoy's replies to what is no HTTP, or not yet: no filter sees them. The last is for any status."""
-    comparisons = [(f"{{op: EQ, value: {{default_value: {http}, runtime_key: local_reply_{http}}}}}", BY_HTTP[http])
-                   for http in sorted(BY_HTTP) if http != 500]
+    comparisons = [
+        (f"{{op: EQ, value: {{default_value: {http}, runtime_key: local_reply_{http}}}}}", BY_HTTP[http])
+        for http in sorted(BY_HTTP)
+        if http != 500
+    ]
     comparisons.append(("{op: GE, value: {default_value: 400, runtime_key: local_reply}}", "INTERNAL_ERROR"))
     headers = f"&unseen_headers [{', '.join(_UNSEEN_HEADERS)}]"
     lines: list[str] = []
@@ -65,7 +68,7 @@ def mapper_lines() -> list[str]:
         lines += [
             f"- filter: {{status_code_filter: {{comparison: {comparison}}}}}",
             f"  headers_to_add: {headers}",
-            f"  body_format_override: {{json_format: {_format(reason)}}}",
+            f"  body_format_override: {{content_type: application/json, text_format_source: {_source(reason)}}}",
         ]
         headers = "*unseen_headers"
     return lines
@@ -79,9 +82,9 @@ _UNSEEN_HEADERS = (
 )
 
 
-def _format(reason: str) -> str:
-    message = json.dumps(CATALOGUE[reason].message)
-    return f'{{error: {{code: {reason}, message: {message}, details: {{}}}}, request_id: "%RESP(X-REQUEST-ID)%"}}'
+def _source(reason: str) -> str:
+    body = render_reason(reason).to_json("%RESP(X-REQUEST-ID)%").replace("'", "''")
+    return f"{{inline_string: '{body}'}}"
 
 
 def _entries() -> Iterator[str]:

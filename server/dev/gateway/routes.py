@@ -46,9 +46,7 @@ def services_of(files: Iterable[FileDescriptor]) -> list[ServiceDescriptor]:
 
 def public_methods(services: Iterable[ServiceDescriptor]) -> list[MethodDescriptor]:
     """Every RPC that the gateway lets through. Raises MissingAccess where an RPC does not say who may call it."""
-    return [
-        method for service in services for method in service.methods if access_of(method).scope != "operator"
-    ]
+    return [method for service in services for method in service.methods if access_of(method).scope != "operator"]
 
 
 def rest_routes(methods: Iterable[MethodDescriptor]) -> list[RestRoute]:
@@ -110,11 +108,11 @@ def refusal_lines(routes: Iterable[RestRoute]) -> list[str]:
 
 
 def _refusal_lines(path: str, methods: list[str]) -> list[str]:
+    refusal = f'scope: public, class: none, refuse: METHOD_NOT_ALLOWED, allow: "{", ".join(sorted(methods))}"'
     return [
         f"- match: {{{_path_match(path)}}}",
-        "  direct_response: {status: 405}",
-        f'  response_headers_to_add: [{{header: {{key: allow, value: "{", ".join(sorted(methods))}"}}}}]',
-        "  metadata: *answered_here",
+        "  route: *nowhere",
+        f"  metadata: {{filter_metadata: {{scorm.edge: {{{refusal}}}}}}}",
     ]
 
 

@@ -5,16 +5,14 @@ checksum, and take the name from the plan, never from the local header.
 """
 
 import bisect
-import re
 import stat
-import unicodedata
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from server.domain.errors import TooLarge, ValidationFailed
 from server.domain.manifest.unknown import describe_unknown
+from server.domain.zip_names import clean_path, fold_name, is_litter, path_fault, show_name
 
 MANIFEST_NAME = "imsmanifest.xml"
 SHOWN_FAULTS = 10
@@ -27,9 +25,6 @@ _METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 12: "bzip2", 14: "LZMA", 
 _ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 _PATCH = 1 << 5
 _UTF8 = 1 << 11
-
-_LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
-_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,18 +163,12 @@ def _refuse(faults: Sequence[str]) -> None:
     raise ValidationFailed({"file": shown})
 
 
-def _show(name: str) -> str:
-    """A hostile name made fit to be shown."""
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
-    return f"'{text}'" if len(text) <= 120 else f"'{text[:117]}...'"
-
-
 def _entry_faults(entry: ZipEntry, limits: ZipLimits) -> Iterator[str]:
-    shown = _show(entry.name)
-    fault = _path_fault(entry)
+    shown = show_name(entry.name)
+    fault = path_fault(entry.name, is_dir=_is_dir(entry))
     if fault:
         yield f"{shown} {fault}"
-    elif len(_clean(entry.name).encode()) > limits.max_path_bytes:
+    elif len(clean_path(entry.name).encode()) > limits.max_path_bytes:
         yield f"The path {shown} is longer than {limits.max_path_bytes} bytes"
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -199,36 +188,8 @@ def _entry_faults(entry: ZipEntry, limits: ZipLimits) -> Iterator[str]:
         yield f"{shown} is a folder with content of its own"
 
 
-def _path_fault(entry: ZipEntry) -> str | None:
-    path = entry.name.replace("\\", "/")
-    if any(unicodedata.category(c) in ("Cc", "Cs") for c in path):
-        return "has control characters in its name"
-    if (path.startswith("/") and path.strip("/")) or _DRIVE.match(path):
-        return "is an absolute path"
-    if any(".." in form.split("/") for form in _decodings(path)):
-        return "leads out of its folder"
-    if not _is_dir(entry) and not _clean(path):
-        return "has no name"
-    return None
-
-
-def _decodings(path: str) -> Iterator[str]:
-    """The path, and what it would become if someone percent-decoded it, up to three times."""
-    yield path
-    for _ in range(3):
-        decoded = unquote(path, errors="replace").replace("\\", "/")
-        if decoded == path:
-            return
-        yield decoded
-        path = decoded
-
-
 def _is_dir(entry: ZipEntry) -> bool:
     return entry.is_dir or entry.name.endswith(("/", "\\"))
-
-
-def _clean(name: str) -> str:
-    return "/".join(segment for segment in name.replace("\\", "/").split("/") if segment not in ("", "."))
 
 
 def _overlaps(entries: Sequence[ZipEntry], archive_size: int) -> Iterator[str]:
@@ -236,30 +197,25 @@ def _overlaps(entries: Sequence[ZipEntry], archive_size: int) -> Iterator[str]:
     end = 0
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         if entry.header_offset < end or entry.header_offset < 0:
-            yield f"{_show(entry.name)} shares bytes of the archive with another file"
-        # A name has at least as many bytes as characters, whatever its encoding.
-        extent = entry.header_offset + LOCAL_HEADER_BYTES + len(entry.name) + entry.compressed_size
+            yield f"{show_name(entry.name)} shares bytes of the archive with another file"
+        # The name lies between header and data, but how many bytes it had is not known any more.
+        extent = entry.header_offset + LOCAL_HEADER_BYTES + entry.compressed_size
         if extent > archive_size:
-            yield f"{_show(entry.name)} lies beyond the end of the archive: the upload may be truncated"
+            yield f"{show_name(entry.name)} lies beyond the end of the archive: the upload may be truncated"
         end = max(end, extent)
 
 
 def _clean_files(entries: Sequence[ZipEntry]) -> tuple[list[PlannedFile], list[str]]:
     files, ignored = [], []
     for index, entry in enumerate(entries):
-        name = _clean(entry.name)
+        name = clean_path(entry.name)
         if _is_dir(entry):
             continue
-        if _is_litter(name):
+        if is_litter(name):
             ignored.append(name)
         else:
             files.append(PlannedFile(index, name, entry.size))
     return files, ignored
-
-
-def _is_litter(name: str) -> bool:
-    folders, _, base = name.rpartition("/")
-    return "__MACOSX" in folders.split("/") or base.lower() in _LITTER or base.startswith("._")
 
 
 def _check_sizes(files: Sequence[PlannedFile], archive_size: int, limits: ZipLimits) -> None:
@@ -280,15 +236,15 @@ def _name_conflicts(files: Sequence[PlannedFile], entries: Sequence[ZipEntry]) -
     seen: set[str] = set()
     for file in files:
         if file.name in seen:
-            yield f"{_show(file.name)} is in the zip twice"
+            yield f"{show_name(file.name)} is in the zip twice"
         seen.add(file.name)
     # Sorted, everything in folder `a` follows directly where `a/` would stand; a set of all folders of 50,000 deep
     # paths would need gigabytes.
-    paths = sorted(seen.union(_clean(entry.name) + "/" for entry in entries if _is_dir(entry)))
+    paths = sorted(seen.union(clean_path(entry.name) + "/" for entry in entries if _is_dir(entry)))
     for name in sorted(seen):
         place = bisect.bisect_left(paths, name + "/")
         if place < len(paths) and paths[place].startswith(name + "/"):
-            yield f"{_show(name)} is both a file and a folder"
+            yield f"{show_name(name)} is both a file and a folder"
 
 
 def _name_warnings(files: Sequence[PlannedFile], entries: Sequence[ZipEntry]) -> Iterator[str]:
@@ -299,12 +255,7 @@ def _name_warnings(files: Sequence[PlannedFile], entries: Sequence[ZipEntry]) ->
         # Storage knows upper and lower case, so both stay; on the author's machine only one of them did.
         other = seen.setdefault(fold_name(file.name), file.name)
         if other != file.name:
-            yield f"{_show(other)} and {_show(file.name)} differ in case or accents' encoding only"
-
-
-def fold_name(name: str) -> str:
-    """What two names have in common that differ only in case or Unicode normal form."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+            yield f"{show_name(other)} and {show_name(file.name)} differ in case or accents' encoding only"
 
 
 def _find_manifest(files: Sequence[PlannedFile]) -> PlannedFile:
@@ -318,7 +269,7 @@ def _find_manifest(files: Sequence[PlannedFile]) -> PlannedFile:
     if len(exact) == 1 and len({file.name.rpartition("/")[0] for file in nearest}) == 1:
         return exact[0]
     if len(nearest) > 1:
-        shown = ", ".join(_show(file.name) for file in nearest[:SHOWN_FAULTS])
+        shown = ", ".join(show_name(file.name) for file in nearest[:SHOWN_FAULTS])
         raise ValidationFailed.of("file", f"The zip holds several packages; upload each on its own: {shown}")
     return nearest[0]
 
@@ -328,6 +279,6 @@ def _root_warnings(manifest_name: str, *, outside: int) -> Iterator[str]:
     if base != MANIFEST_NAME:
         yield f"The manifest is called '{base}' instead of '{MANIFEST_NAME}'"
     if folder:
-        yield f"The package lies in the folder {_show(folder)} instead of the root of the zip"
+        yield f"The package lies in the folder {show_name(folder)} instead of the root of the zip"
     if outside:
         yield f"{outside} {'file lies' if outside == 1 else 'files lie'} outside that folder and were left out"

@@ -1,13 +1,36 @@
 """ADL's own elements inside an item."""
 
 import re
+from dataclasses import replace
 
-from server.domain.manifest.model import CompletionThreshold, DataMap, Edition
+from server.domain.manifest.model import CompletionThreshold, DataMap, Edition, Item
 from server.domain.manifest.reading import Element, attribute, child, children, text_of
 from server.domain.manifest.values import Notes, boolean, decimal, decimal_attribute, show
 
 TIME_LIMIT_ACTIONS = ("exit,message", "exit,no message", "continue,message", "continue,no message")
 CONTROLS = ("previous", "continue", "exit", "exitAll", "abandon", "abandonAll", "suspendAll")
+
+
+def with_adl_elements(item: Item, element: Element, edition: Edition, notes: Notes) -> Item:
+    """The item with what ADL's extensions say of it, as far as the edition has them."""
+    item = replace(
+        item,
+        time_limit_action=time_limit_action(element, notes),
+        data_from_lms=raw_text(child(element, "datafromlms")),
+    )
+    if edition is Edition.SCORM_1_2:
+        return replace(
+            item,
+            prerequisites=text_of(child(element, "prerequisites")) or None,
+            mastery_score=mastery_score(element, notes),
+            max_time_allowed=text_of(child(element, "maxtimeallowed")) or None,
+        )
+    return replace(
+        item,
+        completion_threshold=completion_threshold(element, edition, notes),
+        data_maps=data_maps(element, notes),
+        hidden_controls=hidden_controls(element, notes),
+    )
 
 
 def raw_text(element: Element | None) -> str | None:

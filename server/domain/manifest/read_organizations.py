@@ -4,19 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from server.domain.errors import ValidationFailed
-from server.domain.manifest.item_elements import (
-    completion_threshold,
-    data_maps,
-    hidden_controls,
-    mastery_score,
-    raw_text,
-    time_limit_action,
-)
+from server.domain.manifest.item_elements import completion_threshold, with_adl_elements
 from server.domain.manifest.model import CompletionThreshold, Edition, Item, Organization, Resource
 from server.domain.manifest.read_metadata import read_metadata
 from server.domain.manifest.read_resources import manifests
 from server.domain.manifest.read_sequencing import collection_of, read_sequencing
-from server.domain.manifest.reading import MAX_DEPTH, Element, attribute, child, children, text_of
+from server.domain.manifest.reading import MAX_DEPTH, Element, attribute, child, children, local_name, text_of
 from server.domain.manifest.references import with_parameters
 from server.domain.manifest.sequencing import Sequencing
 from server.domain.manifest.values import Notes, boolean, show
@@ -72,8 +65,7 @@ class OrganizationReader:
         """What the outermost manifest that has organizations declares as their default."""
         for manifest in manifests(self.root):
             if next(_organization_elements(manifest), None) is not None:
-                holder = child(manifest, "organizations")
-                return attribute(holder, "default") if holder is not None else None
+                return _default_of(manifest)
         return None
 
     def _tree(self, element: Element) -> Tree:
@@ -100,22 +92,23 @@ class OrganizationReader:
         return read_sequencing(element, self._collection, self.notes)
 
     def _item(self, element: Element, depth: int, inside: tuple[Element, ...]) -> Item:
+        """An item with all below it. `inside` are the manifests that it was reached through."""
         self._count(depth)
         identifier = self._identifier(element, "item")
         title = text_of(child(element, "title"))
         if not title:
             self.notes.add(f"Item {show(identifier)} has no title; its identifier is shown")
-        grafted = self._nested_organization(element, identifier, inside)
+        nested = self._nested_organization(element, identifier, inside)
         parts = tuple(self._item(one, depth + 1, inside) for one in children(element, "item"))
-        if grafted is not None:
-            nested, manifest = grafted
-            parts += tuple(self._item(one, depth + 1, (*inside, manifest)) for one in children(nested, "item"))
-        own = nested if grafted is not None and child(element, "sequencing") is None else element
-        resource = None if grafted is not None else self._resource(element, identifier)
+        if nested is not None:
+            within = (*inside, _manifest_of(nested))
+            parts += tuple(self._item(one, depth + 1, within) for one in children(nested, "item"))
+        # The organization takes the item's place in the tree, unless the item says how to sequence it.
+        sequenced = element if nested is None or child(element, "sequencing") is not None else nested
+        resource = None if nested is not None else self._resource(element, identifier)
         parameters = attribute(element, "parameters") or ""
         url = self._url(resource, identifier, title, parameters, leaf=not parts)
-        modern = self.edition is not Edition.SCORM_1_2
-        return Item(
+        item = Item(
             identifier=identifier,
             title=title or identifier,
             resource=resource.identifier if resource else None,
@@ -124,17 +117,10 @@ class OrganizationReader:
             url=url,
             scorm_type=(resource.scorm_type or "sco") if resource and url else None,
             metadata=read_metadata(element),
-            prerequisites=None if modern else text_of(child(element, "prerequisites")) or None,
-            mastery_score=None if modern else mastery_score(element, self.notes),
-            max_time_allowed=None if modern else text_of(child(element, "maxtimeallowed")) or None,
-            time_limit_action=time_limit_action(element, self.notes),
-            data_from_lms=raw_text(child(element, "datafromlms")),
-            completion_threshold=completion_threshold(element, self.edition, self.notes) if modern else None,
-            data_maps=data_maps(element, self.notes) if modern else (),
-            hidden_controls=hidden_controls(element, self.notes) if modern else (),
-            sequencing=self._sequencing(own),
+            sequencing=self._sequencing(sequenced),
             children=parts,
         )
+        return with_adl_elements(item, element, self.edition, self.notes)
 
     def _count(self, depth: int) -> None:
         self._items += 1
@@ -161,9 +147,7 @@ class OrganizationReader:
             name, number = f"{wanted}-{number}", number + 1
         return name
 
-    def _nested_organization(
-        self, element: Element, identifier: str, inside: tuple[Element, ...]
-    ) -> tuple[Element, Element] | None:
+    def _nested_organization(self, element: Element, identifier: str, inside: tuple[Element, ...]) -> Element | None:
         """The organization of the nested manifest that an item refers to (IMS CP 1.1.3, (sub)manifest)."""
         reference = attribute(element, "identifierref") or ""
         manifest = self._manifests.get(reference)
@@ -173,12 +157,10 @@ class OrganizationReader:
             self.notes.add(f"Item {show(identifier)} refers to the manifest that it is part of; this was ignored")
             return None
         elements = list(_organization_elements(manifest))
-        holder = child(manifest, "organizations")
-        default = attribute(holder, "default") if holder is not None else None
-        chosen = next((one for one in elements if attribute(one, "identifier") == default), None)
-        if chosen is None and elements:
-            chosen = elements[0]
-        return (chosen, manifest) if chosen is not None else None
+        default = _default_of(manifest)
+        return next(
+            (one for one in elements if attribute(one, "identifier") == default), elements[0] if elements else None
+        )
 
     def _resource(self, element: Element, identifier: str) -> Resource | None:
         reference = attribute(element, "identifierref")
@@ -223,3 +205,12 @@ class OrganizationReader:
 def _organization_elements(manifest: Element) -> Iterator[Element]:
     for holder in children(manifest, "organizations"):
         yield from children(holder, "organization")
+
+
+def _manifest_of(organization: Element) -> Element:
+    return next(outer for outer in organization.iterancestors() if local_name(outer) == "manifest")
+
+
+def _default_of(manifest: Element) -> str | None:
+    holder = child(manifest, "organizations")
+    return attribute(holder, "default") if holder is not None else None

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes, urljoin
 
+from server.domain.zip_names import fold_name
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _WEB = re.compile(r"(https?:)?//[^/]", re.IGNORECASE)
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -34,7 +36,7 @@ class PackageNames:
     def __init__(self, names: Collection[str]) -> None:
         self._names = frozenset(names)
         self._composed = _first_of((unicodedata.normalize("NFC", name), name) for name in sorted(names))
-        self._folded = _first_of((_fold(name), name) for name in sorted(names))
+        self._folded = _first_of((fold_name(name), name) for name in sorted(names))
 
     def find(self, path: str) -> tuple[str, str | None] | None:
         """The entry of that path, and what was wrong with the path if anything."""
@@ -43,14 +45,10 @@ class PackageNames:
         composed = self._composed.get(unicodedata.normalize("NFC", path))
         if composed is not None:
             return composed, None
-        folded = self._folded.get(_fold(path))
+        folded = self._folded.get(fold_name(path))
         if folded is not None:
             return folded, f"is written '{folded}' in the package"
         return None
-
-
-def _fold(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _first_of(pairs: Iterator[tuple[str, str]]) -> dict[str, str]:

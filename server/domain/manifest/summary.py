@@ -28,8 +28,9 @@ def launch(manifest: Manifest) -> LaunchTarget:
     raise ValidationFailed.of("file", "Every item shows a page of another site; nothing in the package is launched")
 
 
-def summarise(manifest: Manifest, *, zip_warnings: tuple[str, ...] = ()) -> PackageMetadata:
-    """The manifest as the API shows it, with what was tolerated in the archive and in the manifest."""
+def summarise(manifest: Manifest) -> PackageMetadata:
+    """The manifest as the API shows it."""
+    scores = (_mastery(item, manifest) for item in manifest.organization.walk())
     return PackageMetadata(
         description=manifest.metadata.description or manifest.organization.metadata.description,
         sco_count=sum(1 for item in manifest.organization.walk() if item.url and item.scorm_type == "sco"),
@@ -41,11 +42,9 @@ def summarise(manifest: Manifest, *, zip_warnings: tuple[str, ...] = ()) -> Pack
             for one in manifest.organizations
         ),
         items=tuple(_item(item) for item in manifest.organization.items),
-        mastery_score=next(
-            (score for item in manifest.organization.walk() if (score := _mastery(item, manifest)) is not None), None
-        ),
+        mastery_score=next((score for score in scores if score is not None), None),
         language=manifest.language,
-        warnings=(*zip_warnings, *manifest.warnings),
+        warnings=manifest.warnings,
     )
 
 

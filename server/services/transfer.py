@@ -45,7 +45,11 @@ class TransferThreads:
 
 async def wait_for(future: "Future[T]") -> T:
     """The result of work in a thread. Cancelling the caller does not cancel the work."""
-    return await asyncio.shield(asyncio.wrap_future(future))
+    waiting = asyncio.wrap_future(future)
+    # Seen here, for a cancelled caller never asks for it, and asyncio would log that nobody did.
+    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.wait((waiting,))
+    return waiting.result()
 
 
 def copy_original(threads: TransferThreads, blobs: Blobs, spooled: SpooledFile, *, name: str) -> "Future[None]":

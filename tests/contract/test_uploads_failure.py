@@ -1,0 +1,344 @@
+"""Of an upload that is refused, broken off or killed nothing remains, and nothing dead becomes visible."""
+
+import asyncio
+import io
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from server.domain.errors import (
+    Conflict,
+    DomainError,
+    InvalidRequest,
+    QuotaExceeded,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    ValidationFailed,
+)
+from server.domain.ids import new_id
+from server.domain.packages import content_prefix, original_name
+from server.services.ports import Database, Transaction
+from server.services.sweeper import delete_package_files
+from server.storage import blobs
+from server.storage.uploads import PostgresUploads
+from tests.contract.uploads_fixtures import LIMITS, MIB, Body, Bucket, Host, running_bucket, running_host, with_limits
+from tests.databases import Dsns
+from tests.factories import Member, course_files, manifest12, scorm12_package, zip_bytes
+
+NOTHING: tuple[list[str], int, int] = ([], 0, 0)
+LARGE = os.urandom(20 * MIB)
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
+    with running_bucket(tmp_path_factory.mktemp("storage")) as bucket:
+        yield bucket
+
+
+@pytest.fixture
+async def host(storage: Bucket, dsns: Dsns, tmp_path: Path) -> AsyncIterator[Host]:
+    storage.blobs.delete_prefix("")
+    async with running_host(dsns, storage, tmp_path) as running:
+        yield running
+
+
+def course(*members: Member) -> bytes:
+    files = {"imsmanifest.xml": manifest12().encode(), **course_files()}
+    return zip_bytes([*(Member(name, data) for name, data in files.items()), *members])
+
+
+def endless() -> Awaitable[None]:
+    return asyncio.sleep(60)
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Asks again and again, as another process cannot tell."""
+    for _ in range(500):
+        if await asyncio.to_thread(condition):
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
+async def cancelled(task: "asyncio.Task[Any]") -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (b"plainly no zip", "The file is no ZIP archive, or it is truncated"),
+        (course()[:-100], "The file is no ZIP archive, or it is truncated"),
+        (LARGE, "The file is no ZIP archive, or it is truncated"),
+        (zip_bytes([Member("index.html", b"x")]), None),
+        (zip_bytes([Member("imsmanifest.xml", b"<manifest")]), None),
+        (course(Member("../escape.txt", b"x")), "'../escape.txt' leads out of its folder"),
+        (course(Member("small.txt", b"x" * 99, crc=1)), "'small.txt' is damaged: "),
+        (course(Member("large.bin", LARGE, crc=1)), "'large.bin' is damaged: "),
+        (course(Member("longer.bin", LARGE, size=len(LARGE) - 1)), "'longer.bin' is damaged: "),
+        (course(Member("shorter.bin", LARGE, size=len(LARGE) + 1)), "'shorter.bin' is damaged: "),
+    ],
+    ids=["text", "cut", "noise", "no-manifest", "no-xml", "escape", "crc", "large-crc", "longer", "shorter"],
+)
+async def test_a_bad_package_is_refused_with_its_fault_and_leaves_nothing(
+    host: Host, data: bytes, fault: str | None
+) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        await host.upload(data)
+    assert list(refused.value.field_errors) == ["file"]
+    assert refused.value.field_errors["file"][0].startswith(fault or "")
+    assert await host.left() == NOTHING
+
+
+@pytest.mark.parametrize("error", [InvalidRequest("broken off"), ValidationFailed.of("uploaded_by", "too long")])
+async def test_what_the_body_raises_comes_out_and_leaves_nothing(host: Host, error: DomainError) -> None:
+    async def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        await host.upload(Body(scorm12_package(files={"large.bin": LARGE}), after=fail))
+    assert raised.value is error
+    assert await host.left() == NOTHING
+
+
+async def test_before_a_package_is_accepted_no_object_exists(host: Host) -> None:
+    seen: list[list[str]] = []
+
+    async def look() -> None:
+        await asyncio.sleep(0.3)
+        seen.append(await asyncio.to_thread(host.bucket.names))
+
+    await host.upload(Body(scorm12_package(files={"large.bin": LARGE}), after=look))
+    assert seen == [[]]
+
+
+async def test_a_manifest_of_unreasonable_size_is_not_read(host: Host) -> None:
+    data = zip_bytes([Member("imsmanifest.xml", b" " * (11 * MIB))])
+    with pytest.raises(ValidationFailed) as refused:
+        await host.upload(data)
+    assert refused.value.field_errors == {"file": [f"The manifest is larger than {10 * MIB} bytes"]}
+
+
+async def test_a_package_beyond_the_limits_is_too_large(storage: Bucket, dsns: Dsns, tmp_path: Path) -> None:
+    limits = with_limits(zip=replace(LIMITS, max_expanded_bytes=10 * MIB))
+    async with running_host(dsns, storage, tmp_path, limits=limits, max_file_bytes=15 * MIB) as host:
+        with pytest.raises(TooLarge, match="The unpacked package"):
+            await host.upload(course(Member("zeros.bin", bytes(11 * MIB))))
+        with pytest.raises(TooLarge, match="The package"):
+            await host.upload(course(Member("noise.bin", LARGE)))
+        with pytest.raises(TooLarge, match="The package"):
+            await host.upload(b"", declared_bytes=18 * MIB)
+        assert await host.left() == NOTHING
+
+
+async def test_an_exhausted_spool_is_unavailable_and_leaves_nothing(
+    storage: Bucket, dsns: Dsns, tmp_path: Path
+) -> None:
+    async with running_host(dsns, storage, tmp_path, spool_bytes=30 * MIB) as host:
+        with pytest.raises(Unavailable) as refused:
+            await asyncio.gather(host.upload(LARGE), host.upload(LARGE))
+        assert refused.value.retry_after_seconds == 30
+        await asyncio.sleep(0.1)
+        assert await host.left() == NOTHING
+
+
+async def test_more_uploads_at_once_than_threads_are_unavailable(host: Host) -> None:
+    host.uploads.threads.max_uploads = 1
+    first = asyncio.create_task(host.upload(Body(b"x", after=endless)))
+    await asyncio.sleep(0.1)
+    with pytest.raises(Unavailable):
+        await host.upload(scorm12_package())
+    await cancelled(first)
+    await host.uploads.drain()
+    await host.upload(scorm12_package())
+
+
+async def test_a_tenant_that_is_gone_is_unauthorized(host: Host) -> None:
+    with pytest.raises(Unauthorized):
+        await host.uploads.upload(tenant_id=new_id(host.clock.now()), source=Body(scorm12_package()))
+
+
+async def test_a_used_up_quota_is_told_before_the_body_is_read(host: Host) -> None:
+    await host.set_quota(packages=0)
+    with pytest.raises(QuotaExceeded) as refused:
+        await host.upload(Body(b"", after=endless))
+    assert (refused.value.message, refused.value.limit, refused.value.current) == ("Package limit exceeded", 0, 0)
+
+
+async def test_stored_bytes_beyond_the_quota_are_refused_and_leave_nothing(host: Host) -> None:
+    data = scorm12_package()
+    await host.set_quota(stored_bytes=len(data) - 1)
+    with pytest.raises(QuotaExceeded) as refused:
+        await host.upload(data)
+    assert (refused.value.message, refused.value.limit) == ("Storage limit exceeded", len(data) - 1)
+    assert await host.left() == NOTHING
+    await host.set_quota(stored_bytes=len(data))
+    await host.upload(data)
+
+
+async def test_a_client_that_disconnects_while_sending_leaves_nothing(host: Host) -> None:
+    task = asyncio.create_task(host.upload(Body(LARGE, after=endless)))
+    await asyncio.sleep(0.5)
+    await cancelled(task)
+    assert await host.left() == NOTHING
+    assert (await host.sweep(), await host.sweep()) == (1, 0)
+
+
+async def test_a_client_that_disconnects_while_files_are_copied_leaves_nothing(host: Host) -> None:
+    host.bucket.faults(latency_ms=50)
+    files = {f"f/{number}.txt": b"x" for number in range(500)} | {"large.bin": LARGE}
+    task = asyncio.create_task(host.upload(scorm12_package(files=files)))
+    await until(lambda: len(host.bucket.names()) > 10)
+    await cancelled(task)
+    assert await host.left() == NOTHING
+
+
+async def test_storage_that_fails_for_good_is_unavailable_and_the_sweeper_removes_the_rest(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blobs, "_RETRY", blobs._RETRY.with_timeout(0.5))
+    data = scorm12_package(files={f"f/{number}.txt": b"x" for number in range(300)})
+    host.bucket.faults(latency_ms=10)
+    task = asyncio.create_task(host.upload(data))
+    await until(lambda: len(host.bucket.names()) > 10)
+    host.bucket.faults(fail_every=1, status=503)
+    with pytest.raises(Unavailable):
+        await task
+    await host.uploads.drain()
+    assert await host.sweep() == 0
+    host.bucket.end_faults()
+    assert host.bucket.names() != []
+    assert await host.sweep() == 1
+    assert await host.left() == NOTHING
+
+
+async def test_storage_that_fails_is_told_while_the_body_still_arrives(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blobs, "_RETRY", blobs._RETRY.with_timeout(0.3))
+    host.bucket.faults(fail_every=1, status=503)
+
+    class Slow(Body):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for _ in range(10_000):
+                yield b"x" * 100_000
+                await asyncio.sleep(0.01)
+
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable):
+            await host.upload(Slow(b""))
+
+
+async def stored_by_a_dead_process(host: Host) -> UUID:
+    package_id = new_id(host.clock.now())
+    async with host.database.write(host.tenant_id) as transaction:
+        begin = PostgresUploads().begin(tenant_id=host.tenant_id, package_id=package_id, at=host.clock.now())
+        await transaction.run(begin)
+    prefix = content_prefix(host.tenant_id, package_id)
+    for name in (f"{prefix}/index.html", original_name(host.tenant_id, package_id)):
+        host.bucket.blobs.upload(
+            name, io.BytesIO(b"x"), size_bytes=1, content_type="text/html", cache_control="private"
+        )
+    return package_id
+
+
+async def test_what_a_killed_process_left_is_swept_once_it_is_stale(host: Host) -> None:
+    kept = await host.upload(scorm12_package())
+    names = host.bucket.names()
+    await stored_by_a_dead_process(host)
+    assert await host.sweep() == 0
+    host.clock.ahead = timedelta(seconds=119)
+    assert await host.sweep() == 0
+    host.clock.ahead = timedelta(seconds=121)
+    assert sorted(await asyncio.gather(host.sweep(), host.sweep())) in ([0, 1], [1, 1])
+    assert host.bucket.names() == names
+    assert await host.sweep() == 0
+    assert await host.package(kept.id) == kept
+
+
+async def test_files_of_a_deleted_package_go_and_nothing_else_does(host: Host) -> None:
+    first, second = await host.upload(scorm12_package()), await host.upload(scorm12_package())
+    for _ in range(2):
+        await delete_package_files(blobs=host.bucket.blobs, tenant_id=host.tenant_id, package_id=first.id)
+    assert {name.split("/")[3] for name in host.bucket.names()} == {str(second.id)}
+
+
+async def test_an_upload_that_was_taken_for_dead_cannot_become_visible(host: Host) -> None:
+    async def claim() -> None:
+        host.clock.ahead = timedelta(days=1)
+        assert await host.sweep() == 1
+
+    with pytest.raises(Conflict):
+        await host.upload(Body(scorm12_package(), after=claim))
+    assert await host.left() == NOTHING
+
+
+async def test_an_upload_beats_and_stops_by_itself_once_it_was_taken_for_dead(
+    storage: Bucket, dsns: Dsns, tmp_path: Path
+) -> None:
+    async with running_host(dsns, storage, tmp_path, limits=with_limits(beat_seconds=0.05)) as host:
+        task = asyncio.create_task(host.upload(Body(b"PK", after=endless)))
+        await asyncio.sleep(0.2)
+        host.clock.ahead = timedelta(hours=1)
+        # It has said since that it is alive.
+        await asyncio.sleep(0.2)
+        assert await host.sweep() == 0
+        async with host.operator_database.write() as transaction:
+            far = host.clock.now() + timedelta(days=1)
+            assert len(await transaction.run(PostgresUploads().claim_stale(before=far, limit=10))) == 1
+        async with asyncio.timeout(5):
+            with pytest.raises(Conflict):
+                await task
+        assert await host.left() == NOTHING
+
+
+async def test_an_upload_that_cannot_report_itself_alive_gives_up(storage: Bucket, dsns: Dsns, tmp_path: Path) -> None:
+    limits = with_limits(beat_seconds=0.05, lost_seconds=0.2)
+    async with running_host(dsns, storage, tmp_path, limits=limits) as host:
+        task = asyncio.create_task(host.upload(Body(b"PK", after=endless)))
+        await asyncio.sleep(0.2)
+        await host.database.close()
+        async with asyncio.timeout(5):
+            with pytest.raises(Unavailable):
+                await task
+        await host.uploads.drain()
+        host.clock.ahead = timedelta(hours=1)
+        assert await host.sweep() == 1
+        assert host.bucket.names() == []
+
+
+async def test_a_package_whose_commit_got_no_answer_keeps_its_files(host: Host) -> None:
+    class LosesTheAnswer:
+        """Postgres whose connection breaks after the third transaction's COMMIT has been done."""
+
+        def __init__(self, database: Any) -> None:
+            self.read = database.read
+            self._database = database
+            self._writes = 0
+
+        @asynccontextmanager
+        async def write(self, *tenant_ids: UUID) -> AsyncIterator[Transaction]:
+            self._writes += 1
+            async with self._database.write(*tenant_ids) as transaction:
+                yield transaction
+            if self._writes == 2:
+                raise Unavailable
+
+    database: Database = LosesTheAnswer(host.database)  # type: ignore[assignment]  # overloads of `read`
+    with pytest.raises(Unavailable):
+        await replace(host.uploads, database=database).upload(tenant_id=host.tenant_id, source=Body(scorm12_package()))
+    await asyncio.sleep(0.5)
+    names, count, reserved = await host.left()
+    assert (len(names), count, reserved) == (6, 1, 0)
+    host.clock.ahead = timedelta(days=1)
+    assert await host.sweep() == 0

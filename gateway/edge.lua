@@ -107,7 +107,7 @@ function envoy_on_request(handle)
   local headers, route = handle:headers(), handle:metadata()
   local metadata = handle:streamInfo():dynamicMetadata()
   local method = headers:get(":method")
-  local request = {id = request_id(headers), method = method, path = paths.masked(headers:get(":path"))}
+  local request = {id = request_id(headers), method = method, path = paths.masked(headers:get(":path") or "")}
   if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then request.grpc = true end
   strengthen(headers, "if-none-match")
   strengthen(headers, "if-match")
@@ -262,7 +262,8 @@ local function answer_rest(handle, headers, request, here)
   end
   if request.method == "HEAD" then
     if json then headers:replace("content-type", "application/json") end
-    return drop_body(handle, json and tostring(#json) or headers:get("content-length"))
+    -- Not every error's length is known without its body.
+    return drop_body(handle, not json and headers:get("content-length") or nil)
   end
   if json then put_json(handle, json) end
 end
@@ -312,7 +313,7 @@ local function answer_content(handle, headers, metadata, request, here)
   for _, name in ipairs({"etag", "last-modified", "accept-ranges", "content-encoding"}) do headers:remove(name) end
   if request.method == "HEAD" then
     headers:replace("content-type", "application/json")
-    return drop_body(handle, tostring(#json))
+    return drop_body(handle)
   end
   put_json(handle, json)
 end

@@ -55,23 +55,27 @@ return {{
 
 
 def mapper_lines() -> list[str]:
-    """Mappers of Envoy's replies to what is no HTTP, or not yet: no filter sees them. The last is for any status."""
-    comparisons = [
-        (f"{{op: EQ, value: {{default_value: {http}, runtime_key: local_reply_{http}}}}}", BY_HTTP[http])
-        for http in sorted(BY_HTTP)
-        if http != 500
+    """Mappers of Envoy's replies to what is no HTTP, or not yet: no filter sees them. The last are for any status."""
+    mappers = [(f"op: EQ, value: {_runtime(http)}", reason) for http, reason in sorted(BY_HTTP.items())]
+    mappers += [
+        (f"op: GE, value: {_runtime(500)}", "INTERNAL_ERROR"),
+        (f"op: GE, value: {_runtime(400)}", "BAD_REQUEST"),
     ]
-    comparisons.append(("{op: GE, value: {default_value: 400, runtime_key: local_reply}}", "INTERNAL_ERROR"))
     headers = f"&unseen_headers [{', '.join(_UNSEEN_HEADERS)}]"
     lines: list[str] = []
-    for comparison, reason in comparisons:
+    for comparison, reason in mappers:
         lines += [
-            f"- filter: {{status_code_filter: {{comparison: {comparison}}}}}",
+            f"- filter: {{status_code_filter: {{comparison: {{{comparison}}}}}}}",
+            f"  status_code: {CATALOGUE[reason].http_status}",
             f"  headers_to_add: {headers}",
             f"  body_format_override: {{content_type: application/json, text_format_source: {_source(reason)}}}",
         ]
         headers = "*unseen_headers"
     return lines
+
+
+def _runtime(http: int) -> str:
+    return f"{{default_value: {http}, runtime_key: local_reply_{http}}}"
 
 
 # No filter has given the reply its id. The headers are added before the body is written, which repeats it.

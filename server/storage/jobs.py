@@ -52,7 +52,6 @@ _DELETE_PACKAGE_FILES = statement(
     )
     .on_conflict_do_nothing(index_elements=[_jobs.c.queueing_lock], index_where=literal_column("status = 'todo'")),
     nothing,
-    across_tenants="the jobs schema is outside row-level security; the tenant is in the arguments",
 )
 
 

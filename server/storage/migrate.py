@@ -20,8 +20,9 @@ class RolesNotAllowed(Exception):
 
 
 def migrate(dsn: str, *, revision: str = "head") -> None:
-    """Applies what is missing, as the role that owns the tables. Repeating, also at once, is harmless.
+    """Applies what is missing, as the role that owns the tables. Repeating is harmless.
 
+    Several processes may do it at once; within one process Alembic allows one at a time.
     The role needs CREATE on the database and schema public and, the first time on a server, CREATEROLE.
     """
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=pool.NullPool)

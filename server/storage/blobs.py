@@ -65,8 +65,11 @@ class GcsBlobs:
                     self._send(name, window, generation, content_type=content_type, cache_control=cache_control)
                     return
                 except PreconditionFailed as fault:
-                    # Either something was there, or an attempt succeeded whose answer was lost. Both are replaced.
-                    generation, cause = self._generation(name), fault
+                    # Either something else is there and gets replaced, or an attempt succeeded whose answer was lost.
+                    there = self._bucket.get_blob(name, timeout=_TIMEOUT_SECONDS, retry=_RETRY)
+                    if there is not None and window.tell() and _is(there, window, content_type, cache_control):
+                        return
+                    generation, cause = 0 if there is None else int(there.generation), fault
                 except (GoogleAPICallError, DataCorruption) as fault:
                     if isinstance(fault, GoogleAPICallError) and fault.code not in _SESSION_LOST:
                         raise
@@ -91,10 +94,6 @@ class GcsBlobs:
             checksum="crc32c",
             retry=_RETRY,
         )
-
-    def _generation(self, name: str) -> int:
-        blob = self._bucket.get_blob(name, timeout=_TIMEOUT_SECONDS, retry=_RETRY)
-        return 0 if blob is None else int(blob.generation)
 
     def download(self, name: str, into: BinaryIO) -> None:
         """Copies an object. Raises KeyError if there is none."""
@@ -174,6 +173,12 @@ def _unavailable() -> Iterator[None]:
         yield
     except _FAILURES as fault:
         raise Unavailable from fault
+
+
+def _is(there: storage.Blob, window: Window, content_type: str, cache_control: str) -> bool:
+    """Whether the object is what the window has given out."""
+    mine = (window.tell(), window.crc32c, content_type, cache_control)
+    return (there.size, there.crc32c, there.content_type, there.cache_control) == mine
 
 
 def _grouped(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

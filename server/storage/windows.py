@@ -1,6 +1,9 @@
 """A readable part of a file: from where it stood, as many bytes as were promised."""
 
+import base64
 from typing import BinaryIO
+
+import google_crc32c
 
 
 class Window:
@@ -13,7 +16,13 @@ class Window:
         self._source = source
         self._start = source.tell()
         self._at = 0
+        self._checksum = self._checksum_bytes = 0
         self.size_bytes = size_bytes
+
+    @property
+    def crc32c(self) -> str:
+        """The checksum of what was read so far, as Cloud Storage writes it."""
+        return base64.b64encode(self._checksum.to_bytes(4, "big")).decode()
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes, fewer only at the end. Raises ValueError if the source ends before its promised size."""
@@ -29,7 +38,12 @@ class Window:
             wanted = None if wanted is None else wanted - len(piece)
         if wanted and left is not None:
             raise ValueError(f"the source ended {wanted} bytes early")
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        found = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        # What is read again after a failure is counted once.
+        fresh = found[max(0, self._checksum_bytes - (self._at - len(found))) :]
+        self._checksum = google_crc32c.extend(self._checksum, fresh)
+        self._checksum_bytes += len(fresh)
+        return found
 
     def seek(self, offset: int) -> int:
         """Moves, counted from where the window begins."""

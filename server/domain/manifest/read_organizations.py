@@ -15,6 +15,8 @@ from server.domain.manifest.sequencing import Sequencing
 from server.domain.manifest.values import Notes, boolean, show
 
 MAX_ITEMS = 10_000
+# The specification asks for 200 characters at least (SCORM 2004 4th Ed. CAM 3.4, <title>).
+MAX_TITLE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class OrganizationReader:
     _collection: dict[str, Element] = field(init=False)
     _manifests: dict[str, Element] = field(init=False)
     _identifiers: set[str] = field(init=False, default_factory=set)
+    _next_numbers: dict[str, int] = field(init=False, default_factory=dict)
     _faults: list[str] = field(init=False, default_factory=list)
     _items: int = field(init=False, default=0)
 
@@ -72,7 +75,7 @@ class OrganizationReader:
         self._faults = []
         organization = Organization(
             identifier=self._identifier(element, "organization"),
-            title=text_of(child(element, "title")),
+            title=text_of(child(element, "title"))[:MAX_TITLE],
             structure=attribute(element, "structure") or "hierarchical",
             objectives_global_to_system=boolean(element, "objectivesglobaltosystem", True, self.notes),
             shared_data_global_to_system=boolean(element, "shareddataglobaltosystem", True, self.notes),
@@ -95,7 +98,7 @@ class OrganizationReader:
         """An item with all below it. `inside` are the manifests that it was reached through."""
         self._count(depth)
         identifier = self._identifier(element, "item")
-        title = text_of(child(element, "title"))
+        title = text_of(child(element, "title"))[:MAX_TITLE]
         if not title:
             self.notes.add(f"Item {show(identifier)} has no title; its identifier is shown")
         nested = self._nested_organization(element, identifier, inside)
@@ -142,9 +145,10 @@ class OrganizationReader:
         return wanted
 
     def _free(self, wanted: str) -> str:
-        name, number = wanted, 2
+        name, number = wanted, self._next_numbers.get(wanted, 2)
         while name in self._identifiers:
             name, number = f"{wanted}-{number}", number + 1
+        self._next_numbers[wanted] = number
         return name
 
     def _nested_organization(self, element: Element, identifier: str, inside: tuple[Element, ...]) -> Element | None:

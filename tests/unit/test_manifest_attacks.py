@@ -1,0 +1,216 @@
+"""Manifests are written by strangers."""
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.domain.errors import ValidationFailed
+from server.domain.manifest import from_json, launch, parse_manifest, to_json
+from tests.factories import course_files, manifest12, manifest2004
+from tests.unit.manifests import faults_of, parse
+
+DOCTYPE_REFUSED = ["imsmanifest.xml has a document type declaration (DOCTYPE), which is not accepted"]
+
+
+def with_prolog(prolog: str, *, title: str = "x") -> str:
+    head, tail = manifest12(title="TITLE").split("?>", 1)
+    return f"{head}?>{prolog}{tail}".replace("TITLE", title)
+
+
+def test_files_cannot_be_read_through_entities(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a secret")
+    assert (
+        faults_of(with_prolog(f'<!DOCTYPE m [<!ENTITY x SYSTEM "{secret.as_uri()}">]>', title="&x;")) == DOCTYPE_REFUSED
+    )
+
+
+@pytest.mark.parametrize(
+    "prolog",
+    [
+        '<!DOCTYPE manifest SYSTEM "http://127.0.0.1:9/evil.dtd">',
+        '<!DOCTYPE manifest [<!ENTITY % p SYSTEM "http://127.0.0.1:9/p"> %p;]>',
+        "<!DOCTYPE manifest>",
+        "<!doctype manifest>",
+        "<!-- <manifest> -->\n<?pi <x> ?><!DOCTYPE manifest>",
+        "<!-- a --><!-- b --> <!DOCTYPE manifest []>",
+    ],
+)
+def test_any_document_type_is_refused(prolog: str) -> None:
+    assert faults_of(with_prolog(prolog)) == DOCTYPE_REFUSED
+
+
+def test_a_document_type_is_refused_in_every_encoding() -> None:
+    text = with_prolog("<!DOCTYPE manifest []>")
+    assert faults_of(text.encode("utf-16")) == DOCTYPE_REFUSED
+    assert faults_of(text.replace("UTF-8", "windows-1252").encode("cp1252")) == DOCTYPE_REFUSED
+
+
+def test_a_billion_laughs_are_refused_at_once() -> None:
+    entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+    bomb = with_prolog(f'<!DOCTYPE m [<!ENTITY l0 "ha">{entities}]>', title="&l9;")
+    start = time.monotonic()
+    assert faults_of(bomb) == DOCTYPE_REFUSED
+    assert time.monotonic() - start < 1
+
+
+def test_an_undeclared_entity_is_refused() -> None:
+    [fault] = faults_of(manifest12().replace("Lesson 1", "&nbsp;"))
+    assert fault.startswith("imsmanifest.xml is not well-formed XML (line 2, column ")
+
+
+@pytest.mark.parametrize("depth", [98, 300, 100_000])
+def test_deep_nesting_is_refused(depth: int) -> None:
+    deep = '<item identifier="x">' * depth + "</item>" * depth
+    assert faults_of(manifest12().replace("</organization>", deep + "</organization>")) == [
+        "imsmanifest.xml nests elements deeper than 100"
+    ]
+
+
+def test_nesting_up_to_the_limit_is_read_and_stored() -> None:
+    depth = 96
+    deep = "".join(f'<item identifier="x{n}">' for n in range(depth)) + "<title/>" + "</item>" * depth
+    manifest = parse(manifest12().replace("</organization>", deep + "</organization>"))
+    assert sum(1 for _ in manifest.organization.walk()) == depth + 1
+    assert from_json(to_json(manifest)) == manifest
+
+
+def test_nested_manifests_cannot_be_chained_beyond_the_limit() -> None:
+    def nested(number: int) -> str:
+        start = "".join(f'<item identifier="d{number}-{n}">' for n in range(40))
+        last = f'<item identifier="last{number}" identifierref="M{number + 1}"/>'
+        return (
+            f'<manifest identifier="M{number}"><organizations><organization identifier="O{number}">{start}{last}'
+            f"{'</item>' * 40}</organization></organizations></manifest>"
+        )
+
+    text = manifest12().replace('identifierref="RES-1">', 'identifierref="M0">', 1)
+    text = text.replace("</manifest>", "".join(nested(n) for n in range(50)) + "</manifest>")
+    assert faults_of(text) == ["The manifest nests items deeper than 100"]
+
+
+def test_nested_manifests_cannot_multiply_items() -> None:
+    def nested(number: int) -> str:
+        items = "".join(f'<item identifierref="M{number + 1}"/>' for _ in range(10))
+        return (
+            f'<manifest identifier="M{number}"><organizations><organization>{items}</organization></organizations>'
+            "</manifest>"
+        )
+
+    text = manifest12().replace('identifierref="RES-1">', 'identifierref="M0">', 1)
+    text = text.replace("</manifest>", "".join(nested(n) for n in range(12)) + "</manifest>")
+    assert faults_of(text) == ["The manifest has more than 10000 items"]
+
+
+def test_too_many_items_are_refused() -> None:
+    many = "".join(f'<item identifier="x{n}"/>' for n in range(10_000))
+    assert faults_of(manifest12().replace("</organization>", many + "</organization>")) == [
+        "The manifest has more than 10000 items"
+    ]
+
+
+def test_many_items_are_read_in_reasonable_time() -> None:
+    many = "".join(f'<item identifier="x{n}" identifierref="RES-1"><title>t</title></item>' for n in range(9_999))
+    start = time.monotonic()
+    parse(manifest12().replace("</organization>", many + "</organization>"))
+    assert time.monotonic() - start < 3
+
+
+def test_equal_identifiers_by_the_thousand_are_told_apart_in_reasonable_time() -> None:
+    many = '<item identifier="x"><title>t</title></item>' * 9_999
+    start = time.monotonic()
+    parse(manifest12().replace("</organization>", many + "</organization>"))
+    assert time.monotonic() - start < 3
+
+
+def test_missing_files_by_the_hundred_thousand_do_not_take_minutes() -> None:
+    files = "".join(f'<file href="a/../b\\{n}%20.png"/>' for n in range(100_000))
+    start = time.monotonic()
+    manifest = parse(manifest12().replace("</resource>", files + "</resource>", 1))
+    assert time.monotonic() - start < 10
+    assert "At least 1000 files that the manifest lists are not in the package" in manifest.warnings[0]
+
+
+def test_a_manifest_of_more_than_ten_mebibytes_is_refused() -> None:
+    assert faults_of(manifest12() + " " * 10 * 1024**2) == ["imsmanifest.xml is larger than 10 MiB"]
+
+
+@pytest.mark.parametrize("flood", ["<a/>" * 500_001, "<a " + " ".join(f"a{n}=''" for n in range(500_001)) + "/>"])
+def test_floods_of_elements_and_attributes_are_refused(flood: str) -> None:
+    assert faults_of(f"<manifest>{flood}</manifest>"[: 10 * 1024**2]) == ["imsmanifest.xml has too many elements"]
+
+
+def test_a_huge_attribute_or_text_is_read_or_refused_but_never_kills() -> None:
+    huge = "x" * 10_100_000
+    assert faults_of(f'<manifest identifier="{huge}"/>') == [
+        "imsmanifest.xml has a name, text or attribute that is too long"
+    ]
+    [fault] = faults_of(f"<manifest><title>{huge}</title></manifest>")
+    assert fault.startswith("imsmanifest.xml has a name, text or attribute that is too long")
+
+
+def test_messages_do_not_repeat_endless_text() -> None:
+    [fault] = faults_of(manifest12().replace('href="sco1/index.html">', f'href="{"x" * 100_000}">'))
+    assert len(fault) < 400
+
+
+TAGS = ["<item>", "</item>", "<title>", "</title>", "<metadata>", "<schemaversion>", "<organizations/>", "</manifest>"]
+REFERENCES = [
+    "<item identifier='ITEM-1' identifierref='RES-1'>",
+    "<resource identifier='RES-1' href='../x'/>",
+    "<manifest identifier='RES-1'>",
+    "<imsss:sequencing IDRef='x'/>",
+    " xml:base='//x/'",
+    " href='http://[x'",
+    " parameters='%#?'",
+    " isvisible='2'",
+]
+DIRT = [
+    "&amp;",
+    "\0",
+    "\x0b",
+    "]]>",
+    "<![CDATA[",
+    "<!--",
+    "--",
+    "<?x",
+    "\ud7ff",
+    "🎓",
+    "\ufffe",
+    "<!DOCTYPE x>",
+    "%ff",
+    "\\",
+]
+
+
+@given(
+    st.sampled_from([manifest12(scos=2), manifest2004(scos=2, passing_score=0.5)]),
+    st.lists(
+        st.tuples(st.integers(0, 2500), st.integers(0, 60), st.sampled_from(TAGS + REFERENCES + DIRT)), max_size=4
+    ),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_manifest_is_read_or_refused_but_never_fails_otherwise(
+    text: str, damages: list[tuple[int, int, str]]
+) -> None:
+    for at, removed, piece in damages:
+        text = text[:at] + piece + text[at + removed :]
+    try:
+        manifest = parse(text, scos=2)
+        launch(manifest)
+    except ValidationFailed:
+        return
+    assert from_json(to_json(manifest)) == manifest
+    names = {"imsmanifest.xml", *course_files(2)}
+    for resource in manifest.resources:
+        assert resource.path is None or resource.path in names
+        assert names.issuperset(resource.files)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_of_any_kind_are_refused(data: bytes) -> None:
+    with pytest.raises(ValidationFailed):
+        parse_manifest(data, names=[], fallback_title="x")

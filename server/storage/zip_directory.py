@@ -49,11 +49,8 @@ def find_directory(descriptor: int, size_bytes: int) -> DirectoryPlace:
     if disk not in (0, _UNSET_16) or start_disk not in (0, _UNSET_16):
         raise ValidationFailed.of("file", _PARTS)
     end = size_bytes - tail_size + at
-    if count == _UNSET_16 or _UNSET_32 in (size, offset):
-        wide = _find_wide(descriptor, end)
-        if wide:
-            return wide
-    return _placed(count, size, offset, end=end)
+    # Looked for in any case: tools write it from 2 GiB on, when the classic values are still valid.
+    return _find_wide(descriptor, end) or _placed(count, size, offset, end=end)
 
 
 def _end_record(tail: bytes) -> int | None:

@@ -88,13 +88,18 @@ class Bucket:
 
 @contextmanager
 def running_bucket(place: Path) -> Iterator[Bucket]:
-    with standin.start(place, fsync=False) as running:
-        nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]  # the library has no types
-        client = storage.Client(project="test", credentials=nobody, client_options={"api_endpoint": running.url})
-        blobs = GcsBlobs(BUCKET, threads=16, client=client)
-        blobs.ensure_bucket()
-        yield Bucket(running.url, blobs)
-        blobs.close()
+    with standin.start(place, fsync=False) as running, bucket_at(running.url) as bucket:
+        yield bucket
+
+
+@contextmanager
+def bucket_at(url: str) -> Iterator[Bucket]:
+    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]  # the library has no types
+    client = storage.Client(project="test", credentials=nobody, client_options={"api_endpoint": url})
+    blobs = GcsBlobs(BUCKET, threads=16, client=client)
+    blobs.ensure_bucket()
+    yield Bucket(url, blobs)
+    blobs.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,8 @@ def test_zip64_archives_are_read() -> None:
     assert_reads(out.getvalue(), {"big.bin": b"content"})
 
 
-def test_a_directory_with_zip64_values_and_end_record_is_read() -> None:
+@pytest.mark.parametrize("unset", [True, False])
+def test_a_directory_with_zip64_values_and_end_record_is_read(unset: bool) -> None:
     plain = zipped({"a.txt": b"content"}, method=zipfile.ZIP_STORED)
     directory, end = plain.index(b"PK\1\2"), plain.index(b"PK\5\6")
     record = bytearray(plain[directory:end])
@@ -83,7 +84,9 @@ def test_a_directory_with_zip64_values_and_end_record_is_read() -> None:
     wide = bytes(record) + extra
     end_64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, len(wide), directory)
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, directory + len(wide), 1)
-    classic = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    # Between 2 and 4 GiB the standard library writes both, and the classic values still hold.
+    narrow = (0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF) if unset else (1, 1, len(wide), directory)
+    classic = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, *narrow, 0)
     data = plain[:directory] + wide + end_64 + locator + classic
     assert zipfile.ZipFile(io.BytesIO(data)).read("a.txt") == b"content"
     assert_reads(data, {"a.txt": b"content"})

@@ -31,12 +31,12 @@ class FaultPlan:
     def parse(cls, text: bytes | str) -> "FaultPlan":
         """Reads a JSON object. Raises ApiError 400 naming what is wrong."""
         try:
-            values: dict[str, Any] = json.loads(text)
+            values: dict[str, Any] = dict(json.loads(text).items())
             unknown = set(values) - {field.name for field in fields(cls)}
             plan = cls(**{name: value for name, value in values.items() if name not in unknown})
             re.compile(plan.match)
             plan.latency_ms + plan.bytes_per_second + plan.fail_every + (plan.times or 0)
-        except (ValueError, TypeError, re.error):
+        except (ValueError, TypeError, AttributeError, re.error):
             raise ApiError(400, "A fault plan is a JSON object") from None
         if unknown:
             raise ApiError(400, f"Unknown in a fault plan: {', '.join(sorted(unknown))}")

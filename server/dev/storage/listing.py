@@ -1,7 +1,6 @@
 """Pages of object names, with folders where a delimiter is given. Each page costs what it shows, not what there is."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -93,6 +92,6 @@ def _successor(prefix: bytes) -> bytes:
 
 def _decode(token: str) -> bytes:
     try:
-        return base64.urlsafe_b64decode(token)
-    except (binascii.Error, ValueError):
+        return base64.b64decode(token, altchars=b"-_", validate=True)
+    except ValueError:
         raise ApiError(400, "Invalid pageToken") from None

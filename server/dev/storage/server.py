@@ -1,5 +1,6 @@
 """Accepts connections and answers requests, one thread for each connection."""
 
+import contextlib
 import hmac
 import logging
 import socket
@@ -18,7 +19,7 @@ from server.dev.storage.uploads import Uploads
 from server.dev.storage.wire import Connection, Request, Response, Sabotage
 from server.dev.storage.xml_api import XmlApi
 
-_JSON_ROOTS = ("/storage/v1/", "/upload/", "/download/", "/resumable/", "/batch", "/_faults")
+_JSON_ROOTS = ("/storage/v1/", "/upload/", "/download/", "/resumable/", "/batch/storage/", "/_faults")
 _IDLE_SECONDS = 600.0
 _FAULT_PLAN_LIMIT_BYTES = 64 * 1024
 _log = logging.getLogger("storage")
@@ -65,8 +66,9 @@ class StorageServer:
 
     def stop(self, *, grace_seconds: float) -> None:
         """Stops accepting and gives running requests that much time."""
-        # Closing alone does not wake accept().
-        self._listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            # On Linux closing alone does not wake accept(); elsewhere this is an error.
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._idle:
             self._idle.wait_for(lambda: self._busy == 0, timeout=grace_seconds)

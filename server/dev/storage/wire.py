@@ -151,8 +151,11 @@ class Connection:
         if body.wants_continue:
             return False
         left = _DRAIN_LIMIT_BYTES
-        while left > 0 and (piece := body.read()):
-            left -= len(piece)
+        try:
+            while left > 0 and (piece := body.read()):
+                left -= len(piece)
+        except ApiError:
+            return False
         return body.finished
 
     def abort(self) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import grpc
 import psutil
 
+from server.dev import clean
 from server.domain.api_keys import REST_SCOPES, KeyText
 from server.gen.scorm.v1 import admin_service_pb2 as pb
 from server.gen.scorm.v1.admin_service_pb2_grpc import AdminServiceStub
@@ -55,6 +56,11 @@ class Stack:
         """As Ctrl-C does. Answers the exit status."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(STOP_SECONDS)
+
+    def discard(self) -> None:
+        """Stops it and removes its data, wherever they lie."""
+        self.stop()
+        clean.remove(self.var)
 
     @property
     def port(self) -> int:
@@ -134,11 +140,12 @@ def launch(
     serve_processes: int = 1,
     durable: bool = False,
     environment: dict[str, str] | None = None,
-    prefix: Sequence[str] = (),
+    interpreter: str = sys.executable,
+    user: int | None = None,
 ) -> "subprocess.Popen[str]":
     """Starts the supervisor and returns at once; it prints to `var/stdout` and ends with this process.
 
-    `prefix` is a command that runs the command, such as setpriv.
+    Only root can make another `user` run it.
     """
     var.mkdir(parents=True, exist_ok=True)
     variables = {
@@ -147,12 +154,13 @@ def launch(
         "PORT": str(port),
         "VAR_DIR": str(var),
         "SERVE_PROCESSES": str(serve_processes),
+        "DRAIN_SECONDS": "0.2",
         **(environment or {}),
     }
     flags = ["--end-with-parent", *([] if durable else ["--not-durable"])]
     with (var / "stdout").open("w") as stdout:
         return subprocess.Popen(
-            [*prefix, sys.executable, "-m", "server.dev", *flags],
+            [interpreter, "-m", "server.dev", *flags],
             cwd=ROOT,
             env=variables,
             stdin=subprocess.DEVNULL,
@@ -160,6 +168,9 @@ def launch(
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
         )
 
 

@@ -32,10 +32,10 @@ def main() -> int:
         if options.end_with_parent:
             end_with_my_parent()
         return asyncio.run(_run(Platform(settings, durable=not options.not_durable, say=say)))
-    except (Occupied, SettingsError, StartFailed) as failure:
+    except (Occupied, SettingsError) as failure:
         say(f"✗ {failure}")
     except PermissionError as failure:
-        say(f"✗ {failure.filename} belongs to another user: set VAR_DIR, or remove it")
+        say(f"✗ {failure.filename}: permission denied. Another user's? Then set VAR_DIR")
     return 1
 
 
@@ -56,10 +56,11 @@ async def _run(platform: Platform) -> int:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
         return 0
+    except (Occupied, StartFailed) as failure:
+        say(f"✗ {failure}")
+        return 1
     finally:
-        say("stopping")
         await platform.stop()
-        say("stopped")
 
 
 def _on_signals(platform: Platform, asked: asyncio.Event) -> None:

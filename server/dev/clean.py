@@ -17,7 +17,6 @@ FILES = (
     "demo-api-key",
     "operator-token",
     "sample-course.zip",
-    "sockets",
 )
 
 
@@ -25,7 +24,9 @@ def remove(var: Path) -> None:
     """Also removes a cluster that lies elsewhere because Postgres could not get there. Raises Occupied."""
     if not var.exists():
         return
-    with Place(var).locked():
+    place = Place(var)
+    with place.locked():
+        place.remove_sockets()
         postgres.remove(var / "postgres")
         for name in FOLDERS:
             shutil.rmtree(var / name, ignore_errors=True)

@@ -77,16 +77,25 @@ class Place:
     @contextlib.contextmanager
     def sockets(self) -> Iterator[Path]:
         """A private directory with a path short enough for unix sockets (108 bytes), wherever `var` is."""
-        note = self.var / "sockets"
-        if note.exists() and note.read_text().startswith(SOCKETS_PREFIX):
-            shutil.rmtree(note.read_text(), ignore_errors=True)  # left behind by a copy that was killed
+        self.remove_sockets()
         folder = Path(tempfile.mkdtemp(prefix=Path(SOCKETS_PREFIX).name, dir=Path(SOCKETS_PREFIX).parent))
-        note.write_text(str(folder))
+        self._sockets_note.write_text(str(folder))
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            note.unlink(missing_ok=True)
+            self.remove_sockets()
+
+    def remove_sockets(self) -> None:
+        """Also those that a killed copy left behind."""
+        with contextlib.suppress(FileNotFoundError):
+            noted = self._sockets_note.read_text()
+            if noted.startswith(SOCKETS_PREFIX):
+                shutil.rmtree(noted, ignore_errors=True)
+            self._sockets_note.unlink()
+
+    @property
+    def _sockets_note(self) -> Path:
+        return self.var / "sockets"
 
 
 @contextlib.contextmanager

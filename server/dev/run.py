@@ -118,5 +118,8 @@ class Platform:
 
     async def stop(self) -> None:
         """Ends everything that was started and gives the place back."""
-        await self._supervisor.stop()
+        if self._supervisor.has_children:
+            self._say("stopping")
+            await self._supervisor.stop()
+            self._say("stopped")
         self._held.close()

@@ -63,6 +63,11 @@ class Supervisor:
                 continue  # the next turn says how it ended
             self._say(f"✓ {child.name} is back")
 
+    @property
+    def has_children(self) -> bool:
+        """Whether there is anything to stop."""
+        return bool(self._stages)
+
     def hurry(self) -> None:
         """Ends the patience of a `stop` that is under way, or of the next."""
         self._hurry.set()

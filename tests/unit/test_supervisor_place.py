@@ -65,7 +65,8 @@ def test_a_reserved_port_admits_envoy_and_no_second_copy() -> None:
 
 def test_sockets_left_by_a_killed_copy_are_removed(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    left = place.sockets().__enter__()
+    killed = place.sockets()
+    left = killed.__enter__()
     with place.sockets() as folder:
         assert not left.exists()
         assert mode(folder) == 0o700
@@ -79,6 +80,16 @@ def test_only_a_directory_of_sockets_is_ever_removed(tmp_path: Path) -> None:
     (tmp_path / "sockets").write_text(str(precious))
     with Place(tmp_path).sockets():
         assert precious.exists()
+
+
+def test_clean_removes_sockets_left_by_a_killed_copy(tmp_path: Path) -> None:
+    place = Place(tmp_path / "var")
+    place.prepare()
+    killed = place.sockets()
+    left = killed.__enter__()
+    clean.remove(place.var)
+    assert not left.exists()
+    assert not place.var.exists()
 
 
 def test_a_large_log_is_put_aside(tmp_path: Path) -> None:

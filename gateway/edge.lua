@@ -131,6 +131,8 @@ local function remember(handle, metadata, request, reason)
   if request.token and reason == "GONE" then
     return grants.put(request.token, {at = now, until_ms = now + GONE_MS, gone = true})
   end
+  -- Whoever asked early learnt of a revocation for all.
+  if request.key and reason == "UNAUTHORIZED" then return keys.forget(request.key) end
   local said = metadata:get(KEY_FILTER)
   -- It says something only where it agreed.
   if said == nil or (said.tenant == nil and said.grant == nil) then return end

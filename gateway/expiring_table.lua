@@ -20,6 +20,12 @@ function expiring_table.new(capacity)
     young[key] = entry
   end
 
+  function self.forget(key)
+    -- `false` still counts as an entry of its generation.
+    if young[key] then young[key] = false end
+    old[key] = nil
+  end
+
   return self
 end
 

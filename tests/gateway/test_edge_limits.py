@@ -1,0 +1,105 @@
+"""Rate limits: per tenant, plan and class, and per address for keys that must be looked up."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.edge import Edge, Key
+from tests.gateway.test_edge_answers import assert_error
+
+
+def test_the_eleventh_upload_in_a_minute_is_refused_with_the_documented_answer(edge: Edge) -> None:
+    edge.upstream.keys["uploader"] = Key("uploading-tenant", plan="standard")
+    edge.upstream.keys["bystander"] = Key("other-tenant", plan="standard")
+    with edge.client("uploader") as client:
+        for expected in range(9, -1, -1):
+            response = client.post("/api/v1/packages", content=b"zip")
+            assert response.status_code == 201
+            assert response.headers["x-ratelimit-limit"] == "10"
+            assert response.headers["x-ratelimit-remaining"] == str(expected)
+            full_again = time.time() + (10 - expected) * 6
+            assert abs(int(response.headers["x-ratelimit-reset"]) - full_again) < 3
+        refused = client.post("/api/v1/packages", content=b"zip")
+        assert_error(refused, 429, "RATE_LIMIT_EXCEEDED")
+        assert refused.json()["error"]["message"] == "Rate limit exceeded"
+        assert refused.headers["x-ratelimit-limit"] == "10"
+        assert refused.headers["x-ratelimit-remaining"] == "0"
+        assert refused.headers["retry-after"] == "6"
+        assert abs(int(refused.headers["x-ratelimit-reset"]) - time.time() - 60) < 3
+        assert client.get("/api/v1/packages").status_code == 200, "another class"
+    with edge.client("bystander") as client:
+        assert client.post("/api/v1/packages", content=b"zip").status_code == 201
+
+
+def test_all_keys_of_a_tenant_share_its_buckets(edge: Edge) -> None:
+    edge.upstream.keys |= {name: Key("sharing-tenant", plan="standard") for name in ("share-1", "share-2")}
+    with edge.client() as client:
+        remaining = [
+            client.delete("/api/v1/packages/1", headers={"x-api-key": name}).headers["x-ratelimit-remaining"]
+            for name in ("share-1", "share-2", "share-1")
+        ]
+    assert remaining == ["99", "98", "97"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "read", "write", "upload"), [("standard", 1000, 100, 10), ("high", 10_000, 1000, 100)]
+)
+def test_a_plan_has_its_sizes_over_rest_and_grpc_alike(
+    edge: Edge, plan: str, read: int, write: int, upload: int
+) -> None:
+    edge.upstream.keys[f"plan-{plan}"] = Key(f"tenant-{plan}", plan=plan)
+    with edge.client(f"plan-{plan}") as client:
+        limits = [
+            client.request(method, path).headers["x-ratelimit-limit"]
+            for method, path in (
+                ("GET", "/api/v1/packages"),
+                ("DELETE", "/api/v1/packages/1"),
+                ("POST", "/api/v1/packages"),
+            )
+        ]
+    assert limits == [str(read), str(write), str(upload)]
+
+
+def test_an_unlimited_tenant_has_no_limit_and_no_headers_of_one(edge: Edge) -> None:
+    edge.upstream.keys["free"] = Key("free-tenant", plan="unlimited")
+    with edge.client("free") as client:
+        for _ in range(30):
+            response = client.post("/api/v1/packages", content=b"zip")
+            assert response.status_code == 201
+    assert not any(name.startswith("x-ratelimit") for name in response.headers)
+
+
+def test_errors_behind_the_limiter_show_the_limit_too(edge: Edge) -> None:
+    edge.upstream.keys["erring"] = Key("erring-tenant", plan="standard")
+    edge.upstream.behaviours["limit-boom"] = lambda request, context: 1 / 0
+    with edge.client("erring") as client:
+        for path in ("/api/v1/packages/limit-boom", "/api/v1/packages?limit=x"):
+            assert client.get(path).headers["x-ratelimit-limit"] == "1000"
+
+
+def test_health_and_unknown_paths_cost_nothing(edge: Edge) -> None:
+    edge.upstream.keys["idle"] = Key("idle-tenant", plan="standard")
+    with edge.client("idle") as client:
+        for path in ("/api/health", "/nope"):
+            assert "x-ratelimit-limit" not in client.get(path).headers
+        assert client.get("/api/v1/packages").headers["x-ratelimit-remaining"] == "999"
+
+
+def test_one_address_may_not_try_keys_without_end(tmp_path: Path) -> None:
+    with Edge.start(tmp_path) as edge:
+        edge.upstream.keys["good"] = Key("t")
+        with edge.client() as client:
+            assert client.get("/api/v1/packages", headers={"x-api-key": "good"}).status_code == 200
+            statuses = []
+            for guess in range(1400):
+                response = client.get("/api/v1/packages", headers={"x-api-key": f"guess-{guess}"})
+                statuses.append(response.status_code)
+                if response.status_code == 429:
+                    break
+            assert 1190 <= len(statuses) <= 1399
+            assert set(statuses[:-1]) == {401}
+            assert_error(response, 429, "RATE_LIMIT_EXCEEDED")
+            assert response.headers["retry-after"] == "1"
+            assert len(edge.upstream.checks) <= len(statuses)
+            assert client.get("/api/health").status_code == 200

@@ -93,4 +93,4 @@ def _template(admin: str) -> Iterator[Template]:
 
 def _run(dsn: str, command: str, *names: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(sql.SQL(command).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]  # constants
+        connection.execute(sql.SQL(command).format(*map(sql.Identifier, names)))

@@ -79,6 +79,7 @@ class Postgres:
 
     def stop(self) -> None:
         """Disconnects everybody and stops; harder if that takes too long. Repeating is harmless."""
+        # It does take too long where Postgres 18 was asked just as it began to recover from the crash of a backend.
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             if self._process.poll() is not None:
                 break

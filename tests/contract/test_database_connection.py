@@ -44,7 +44,8 @@ async def tenant(operator_database: PostgresOperatorDatabase) -> UUID:
 async def postgres_of_ones_own(tmp_path: Path) -> AsyncIterator[postgres.Postgres]:
     """A server that may be killed, with the schema in its database `postgres`."""
     data_dir = tmp_path / "postgres"
-    with postgres.start(data_dir, durable=False) as server:
+    # Durable: else what was committed just before the crash may be gone after it.
+    with postgres.start(data_dir) as server:
         migrate(server.dsn)
         yield server
     postgres.remove(data_dir)
@@ -198,6 +199,7 @@ async def test_reads_work_again_soon_after_postgres_crashed(postgres_of_ones_own
     pid = await database.read(tenant.id, asked("select pg_backend_pid()"))
     # One backend killed: Postgres ends all others too, and recovers.
     os.kill(pid, signal.SIGKILL)
+    await asyncio.to_thread(wait_for_recovery, postgres_of_ones_own)
     began = time.monotonic()
     usage = None
     while usage is None and time.monotonic() - began < 10:
@@ -207,6 +209,14 @@ async def test_reads_work_again_soon_after_postgres_crashed(postgres_of_ones_own
             await asyncio.sleep(0.05)
     assert usage is not None
     await database.close()
+
+
+def wait_for_recovery(server: postgres.Postgres) -> None:
+    """Until then connections of before still answer, and a shutdown may hang in Postgres."""
+    deadline = time.monotonic() + 30
+    while (server.home / "postgres.log").read_text().count("ready to accept connections") < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 async def test_without_postgres_reads_are_unavailable_and_ping_says_no(

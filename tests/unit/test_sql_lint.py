@@ -35,8 +35,8 @@ def tables_of(statement: Statement[object]) -> set[str]:
     """Tables with a tenant that the statement reads or changes, except those that it only inserts into."""
     found: set[str] = set()
     for element in visitors.iterate(statement.clause):
-        if isinstance(element, Update | Delete):
-            found.add(str(element.table.name))
+        if isinstance(element, Update | Delete) and isinstance(element.table, Table):
+            found.add(element.table.name)
         if isinstance(element, Select):
             found.update(table.name for table in element.get_final_froms() if isinstance(table, Table))
         if isinstance(element, Update):

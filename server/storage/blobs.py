@@ -46,6 +46,8 @@ class GcsBlobs:
         pool = HTTPAdapter(pool_connections=4, pool_maxsize=threads + _BATCHES_AT_ONCE)
         self._client._http.mount("https://", pool)
         self._client._http.mount("http://", pool)
+        # The client keeps each answer until the next, and an answer its request: a chunk that nobody needs any more.
+        self._client._http.hooks["response"].append(_forget_body)
         self._bucket = self._client.bucket(bucket_name)
 
     def upload(
@@ -164,6 +166,11 @@ class GcsBlobs:
     def close(self) -> None:
         """Closes the connections."""
         self._client.close()
+
+
+def _forget_body(response: requests.Response, **_: object) -> None:
+    if not response.is_redirect:
+        response.request.body = None
 
 
 @contextlib.contextmanager

@@ -11,6 +11,8 @@ import google_crc32c
 
 INLINE_LIMIT_BYTES = 64 * 1024
 _COPY_BYTES = 1024 * 1024
+# Where there is fdatasync it saves the journal the times of the file.
+_sync_data = getattr(os, "fdatasync", os.fsync)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Contents:
         """Puts what was written on the disk."""
         handle.flush()
         if self._fsync:
-            os.fsync(handle.fileno())
+            _sync_data(handle.fileno())
 
     def copy(self, content: Content) -> Content:
         """The same bytes under another file name, without moving them."""

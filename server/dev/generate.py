@@ -1,4 +1,4 @@
-"""Writes everything that is generated from the protos and the error catalogue. Run by `make generate`."""
+"""Writes everything that is generated from protos, error catalogue and settings. Run by `make generate`."""
 
 import re
 import shutil
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import grpc_tools
 from grpc_tools import protoc
+
+from server.dev import readme
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTO = ROOT / "proto"
@@ -73,6 +75,7 @@ def generate(into: Path) -> None:
     generate_descriptor_set(into / "gateway" / "api.pb")
     # Another interpreter, which imports the messages as they are now.
     subprocess.run([sys.executable, "-m", "server.dev.gateway.blocks", str(into)], cwd=ROOT, check=True)
+    readme.write(into)
 
 
 def changes() -> list[str]:
@@ -80,7 +83,8 @@ def changes() -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         fresh = Path(scratch)
         (fresh / "gateway").mkdir()
-        shutil.copy(ROOT / "envoy.yaml", fresh)
+        for partly_generated in ("envoy.yaml", "README.md"):
+            shutil.copy(ROOT / partly_generated, fresh)
         generate(fresh)
         theirs = _contents(fresh, fresh)
         ours = _contents(ROOT, ROOT / "server" / "gen") | {

@@ -49,6 +49,13 @@ class Settings:
     content_signing_key_file: Path = field(
         metadata=_setting("CONTENT_SIGNING_KEY_FILE", "PEM file with the Ed25519 key that signs content tokens")
     )
+    storage_credential_file: Path | None = field(
+        metadata=_setting(
+            "STORAGE_CREDENTIAL_FILE",
+            "file for the token with which Envoy reads a real bucket; the worker writes it",
+            "",
+        )
+    )
     spool_dir: Path = field(metadata=_setting("SPOOL_DIR", "directory for uploads on their way", "/tmp/scorm-spool"))
     spool_bytes: int = field(
         metadata=_setting("SPOOL_BYTES", "disk that uploads on their way may use together, per process", str(40 * GIB))

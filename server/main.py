@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,11 @@ from server.services.packages import Packages
 from server.services.transfer import TransferThreads
 from server.services.uploads import UploadLimits, Uploads
 from server.storage import jobs
+from server.storage.allocator import give_large_blocks_back
 from server.storage.api_keys import PostgresApiKeys
 from server.storage.blobs import GcsBlobs
 from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
+from server.storage.credentials import keep_credential
 from server.storage.migrate import migrate
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
@@ -142,6 +145,7 @@ async def serve(settings: Settings) -> None:
 
 async def upload(settings: Settings) -> None:
     """The role `upload`."""
+    give_large_blocks_back()
     async with AsyncExitStack() as stack:
         core = await Core.open(settings, stack)
         uploads = _uploads(core, stack)
@@ -166,7 +170,10 @@ async def worker(settings: Settings) -> None:
         await database.open()
         stack.push_async_callback(database.close)
         blobs = GcsBlobs(settings.gcs_bucket, threads=settings.transfer_threads)
-        await stack.enter_async_context(_background(*_worker_loops(dsn, database, blobs, clock)))
+        loops = _worker_loops(dsn, database, blobs, clock)
+        if credential_file := settings.storage_credential_file:
+            loops.append(partial(_for_ever, "credential", lambda: keep_credential(credential_file), pause_seconds=10))
+        await stack.enter_async_context(_background(*loops))
         admin = AdminServicer(
             Administration(
                 database=database,

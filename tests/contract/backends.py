@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
@@ -90,6 +91,16 @@ def running(kind: str, directory: Path) -> Iterator[Backend]:
     finally:
         process.terminate()
         process.wait()
+
+
+def make_bucket(client: httpx.Client) -> None:
+    """A bucket named `bucket`, unless it is there."""
+    client.post("/storage/v1/b", json={"name": "bucket"})
+
+
+def put(client: httpx.Client, name: str, content: bytes) -> httpx.Response:
+    """Uploads an object to `bucket`."""
+    return client.post("/upload/storage/v1/b/bucket/o", params={"uploadType": "media", "name": name}, content=content)
 
 
 def _wait_until_it_accepts(port: int) -> None:

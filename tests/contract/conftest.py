@@ -4,6 +4,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
@@ -48,6 +49,12 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Bac
 @pytest.fixture(scope="session")
 def backend(request: pytest.FixtureRequest, backends: dict[str, Backend]) -> Backend:
     return backends[request.param]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A directory for a stand-in of the test's own."""
+    return tmp_path / "data"
 
 
 @pytest.fixture

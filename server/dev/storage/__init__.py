@@ -63,6 +63,7 @@ def start(
 ) -> Running:
     """Starts `python -m server.dev.storage` and returns when it accepts. Raises RuntimeError if it does not start."""
     command = [sys.executable, "-m", "server.dev.storage", "--host", host, "--port", str(port), "--data", str(data)]
+    command.append("--with-parent")
     command += [*arguments, *([] if fsync else ["--no-fsync"])]
     process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

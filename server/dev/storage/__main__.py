@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from server.dev.storage.faults import FaultPlan
 from server.dev.storage.server import Options, StorageServer
 
 _GRACE_SECONDS = 5.0
+_PARENT_SECONDS = 0.5
 
 
 def main() -> int:
@@ -28,10 +30,18 @@ def main() -> int:
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(f"listening on http://{server.host}:{server.port}", flush=True)
+    print(f"listening on http://{server.options.host}:{server.port}", flush=True)
+    if server.options.with_parent:
+        threading.Thread(target=_set_when_orphaned, args=(stop, os.getppid()), daemon=True).start()
     stop.wait()
     server.stop(grace_seconds=_GRACE_SECONDS)
     return 0
+
+
+def _set_when_orphaned(stop: threading.Event, parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_PARENT_SECONDS)
+    stop.set()
 
 
 def _options() -> Options:
@@ -44,6 +54,7 @@ def _options() -> Options:
     parser.add_argument("--require-token", type=Path, metavar="FILE", help="bearer token that requests must carry")
     parser.add_argument("--no-fsync", action="store_true", help="do not survive power loss; for tests")
     parser.add_argument("--access-log", action="store_true", help="one line per request on stderr")
+    parser.add_argument("--with-parent", action="store_true", help="end when the process that started it has ended")
     arguments = parser.parse_args()
     plan = FaultPlan.parse(arguments.faults)
     return Options(
@@ -53,6 +64,7 @@ def _options() -> Options:
         fsync=not arguments.no_fsync,
         access_log=arguments.access_log,
         token_file=arguments.require_token,
+        with_parent=arguments.with_parent,
         faults=replace(plan, latency_ms=arguments.latency_ms or plan.latency_ms),
     )
 

@@ -1,6 +1,8 @@
 """Buckets and objects: what the index knows, and every change to it."""
 
+import fcntl
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -229,6 +231,7 @@ class Objects:
 def open_objects(directory: Path, *, fsync: bool) -> Objects:
     """Opens or makes a data directory, and removes what a crash left behind."""
     directory.mkdir(parents=True, exist_ok=True)
+    _lock(directory)
     index = Index(directory / "index.sqlite", fsync=fsync)
     contents = Contents(directory / "files", fsync=fsync)
     rows = index.reader.execute(
@@ -236,6 +239,17 @@ def open_objects(directory: Path, *, fsync: bool) -> Objects:
     )
     contents.sweep({row[0] for row in rows})
     return Objects(index, contents)
+
+
+def _lock(directory: Path) -> None:
+    """Keeps a second process out, which would sweep away what the first is writing. Raises OSError."""
+    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        # Held until the process ends, however it ends.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise OSError(f"{directory} is in use by another process") from None
 
 
 def from_row(row: tuple[Any, ...]) -> StoredObject:

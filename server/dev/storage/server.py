@@ -35,6 +35,7 @@ class Options:
     fsync: bool = True
     access_log: bool = False
     token_file: Path | None = None
+    with_parent: bool = False
     faults: FaultPlan = field(default_factory=FaultPlan)
 
 
@@ -42,7 +43,7 @@ class StorageServer:
     """Speaks HTTP for one data directory."""
 
     def __init__(self, options: Options) -> None:
-        self._options = options
+        self.options = options
         self._objects = open_objects(options.data, fsync=options.fsync)
         self._json = JsonApi(self._objects, Uploads(self._objects))
         self._xml = XmlApi(self._objects)
@@ -51,7 +52,6 @@ class StorageServer:
         self._busy = 0
         self._idle = threading.Condition()
         self._listener = socket.create_server((options.host, options.port), backlog=1024)
-        self.host: str = options.host
         self.port: int = self._listener.getsockname()[1]
 
     def serve_forever(self) -> None:
@@ -116,7 +116,7 @@ class StorageServer:
         keep_alive = connection.settle(request.body) and request.keep_alive
         sabotage = Sabotage(cut=fault.cut == "response", bytes_per_second=fault.bytes_per_second)
         connection.send(response, head_only=request.method == "HEAD", keep_alive=keep_alive, sabotage=sabotage)
-        if self._options.access_log:
+        if self.options.access_log:
             elapsed_ms = (time.perf_counter() - started) * 1000
             line = f"{request.method} {request.path} {response.status} {response.content_length} {elapsed_ms:.1f} ms\n"
             sys.stderr.write(line)
@@ -138,10 +138,10 @@ class StorageServer:
             return _refusal(ApiError(500, "The stand-in failed; its log says why."), json=is_json)
 
     def _authenticate(self, request: Request) -> None:
-        if self._options.token_file is None:
+        if self.options.token_file is None:
             return
         # Read anew each time: it is replaced while the server runs.
-        token = self._options.token_file.read_text().strip()
+        token = self.options.token_file.read_text().strip()
         if not hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {token}".encode()):
             raise ApiError(401, "Invalid Credentials", headers=(("WWW-Authenticate", 'Bearer realm="storage"'),))
 

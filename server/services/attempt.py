@@ -33,7 +33,10 @@ class Contents:
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
-    """An upload that is no package yet. `ended` must be awaited before `spooled` is closed."""
+    """An upload that is no package yet; once `committing`, only the database knows whether it still is none.
+
+    `ended` must be awaited before `spooled` is closed.
+    """
 
     tenant_id: UUID
     package_id: UUID
@@ -42,6 +45,7 @@ class Attempt:
     threads: TransferThreads
     transfer: Transfer | None = None
     original: "Future[None] | None" = None
+    committing: bool = False
     _reading: "Future[Contents] | None" = None
 
     async def receive(self, source: PackageSource) -> None:

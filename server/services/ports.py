@@ -4,7 +4,7 @@ Reads and writes of the database are described as `Query` values, made by the st
 one pipeline for a read, one transaction for a write.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -270,13 +270,6 @@ class ContentSigner(Protocol):
     def sign(self, *, tenant_id: UUID, package_id: UUID, now: datetime) -> SignedContent:
         """The same token within a clock hour, valid for 24 hours at least."""
         ...
-
-
-class UploadBody(Protocol):
-    """The body of an upload as it arrives."""
-
-    content_type: str
-    chunks: AsyncIterator[bytes]
 
 
 def newest_first(packages: Sequence[Package]) -> PageKey | None:

@@ -132,6 +132,7 @@ class Uploads:
             file_count=len(contents.plan.files),
         )
         size = package.file_size_bytes
+        attempt.committing = True
         async with self.database.write(tenant_id) as transaction:
             if not await transaction.run(self.uploads.finish(tenant_id=tenant_id, package_id=package_id)):
                 raise _taken_for_dead()
@@ -191,20 +192,25 @@ class Uploads:
         finally:
             await _cancel(beating)
             await self._end(attempt)
+        if not await self._abandon(attempt):
+            return
+        prefix = f"{storage_prefix(attempt.tenant_id, attempt.package_id)}/"
         try:
-            if await self._abandon(attempt):
-                prefix = f"{storage_prefix(attempt.tenant_id, attempt.package_id)}/"
-                await wait_for(self.threads.chores.submit(self.blobs.delete_prefix, prefix))
+            await wait_for(self.threads.chores.submit(self.blobs.delete_prefix, prefix))
         except DomainError:
-            log.warning("upload %s is left to the sweeper", attempt.package_id, exc_info=True)
+            log.warning("files of upload %s are left to the sweeper", attempt.package_id, exc_info=True)
 
     async def _abandon(self, attempt: Attempt) -> bool:
-        """Leaves the upload to clean-up; False if it is a package after all, because COMMIT got no answer."""
+        """Leaves the upload to clean-up; False if it is, or may be, a package because COMMIT got no answer."""
         ids = {"tenant_id": attempt.tenant_id, "package_id": attempt.package_id}
-        # In this order: a commit still under way holds the row, and is seen once the row is free.
-        async with self.database.write(attempt.tenant_id) as transaction:
-            await transaction.run(self.uploads.abandon(**ids))
-        return not await self.database.read(attempt.tenant_id, self.packages.exists(**ids))
+        try:
+            # In this order: a commit still under way holds the row, and is seen once the row is free.
+            async with self.database.write(attempt.tenant_id) as transaction:
+                await transaction.run(self.uploads.abandon(**ids))
+            return not await self.database.read(attempt.tenant_id, self.packages.exists(**ids))
+        except DomainError:
+            log.warning("the row of upload %s is left to the sweeper", attempt.package_id, exc_info=True)
+            return not attempt.committing
 
 
 def quota_exceeded(usage: TenantUsage, *, stored_bytes: int) -> QuotaExceeded | None:

@@ -110,7 +110,8 @@ class _EntryReader(io.RawIOBase):
             self._restart()
         while self._unpacked < self._wanted:
             self._next(min(_BATCH_BYTES, self._wanted - self._unpacked))
-        piece = self._next(min(len(buffer), self._entry.size - self._unpacked))
+        # In batches, for a chunk of 8 MiB would be in memory twice; the buffered reader asks until it has its fill.
+        piece = self._next(min(len(buffer), _BATCH_BYTES, self._entry.size - self._unpacked))
         buffer[: len(piece)] = piece
         self._wanted = self._unpacked
         return len(piece)

@@ -108,7 +108,7 @@ async def test_many_small_files_are_bound_by_concurrency_not_by_latency(host: Ho
 
 
 async def test_two_uploads_at_once_share_the_threads(host: Host) -> None:
-    data = scorm12_package(files={f"f/{number}.txt": b"x" for number in range(400)})
+    data = scorm12_package(files={f"f/{number}.txt": b"x" for number in range(1500)})
     host.bucket.faults(latency_ms=20)
     first = asyncio.create_task(host.upload(data))
     await asyncio.sleep(0.3)

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,6 +34,8 @@ from tests.databases import Dsns
 MIB = 1024**2
 BUCKET = "packages"
 LIMITS = ZipLimits(max_expanded_bytes=200 * MIB, max_files=6000)
+# What `Host.left` answers where an upload left nothing.
+NOTHING: tuple[list[str], int, int] = ([], 0, 0)
 
 
 class SettableClock:
@@ -190,3 +192,16 @@ async def running_host(
 
 def with_limits(**changes: Any) -> UploadLimits:
     return dataclasses.replace(UploadLimits(zip=LIMITS), **changes)
+
+
+def endless() -> Awaitable[None]:
+    return asyncio.sleep(60)
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Asks again and again, as another process cannot tell."""
+    for _ in range(500):
+        if await asyncio.to_thread(condition):
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.domain.errors import DomainError, InvalidRequest, UnsupportedMediaType, ValidationFailed
@@ -215,12 +215,14 @@ _hard_bytes = st.lists(
 ).map(b"".join)
 
 
+@settings(deadline=None)
 @given(_hard_bytes, st.lists(st.integers(0, 400), max_size=12))
 async def test_the_result_does_not_depend_on_how_the_body_is_cut(data: bytes, cuts: list[int]) -> None:
     body = form(part("uploaded_by", b"me"), file_part(data), part("other", b"y"))
     assert await outcome(body, cuts) == await outcome(body, [])
 
 
+@settings(deadline=None)
 @given(_hard_bytes, _hard_bytes, st.lists(st.integers(0, 200), max_size=8))
 async def test_a_hostile_body_has_the_same_outcome_however_it_is_cut(
     before: bytes, after: bytes, cuts: list[int]
@@ -229,6 +231,7 @@ async def test_a_hostile_body_has_the_same_outcome_however_it_is_cut(
     assert await outcome(body, cuts) == await outcome(body, [])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=2000), st.lists(st.integers(0, 2200), max_size=10))
 async def test_file_bytes_come_out_as_they_went_in(data: bytes, cuts: list[int]) -> None:
     if data and f"\r\n--{BOUNDARY}".encode() not in data:

@@ -45,6 +45,7 @@ def test_the_editions_of_scorm_2004_are_told_apart(edition: str, expected: Editi
         ("SCORM 1.2", "1.2"),
         ("1.3", "2004 2nd Edition"),
         ("CAM 1.3", "2004 2nd Edition"),
+        ("2004 CAM 1.3", "2004 2nd Edition"),
         ("2004", "2004 2nd Edition"),
         ("2004 2nd Edition", "2004 2nd Edition"),
         ("2004 3rd Edition", "2004 3rd Edition"),
@@ -314,6 +315,12 @@ def test_a_resource_package_with_a_single_sco_launches_it() -> None:
     assert manifest.warnings == (
         "No organization launches anything; the only launchable resource, 'RES-1', is launched",
     )
+
+
+def test_of_a_resource_package_the_only_sco_is_launched_whatever_assets_there_are() -> None:
+    text = manifest12(scos=2).replace(' identifierref="RES-1"', "").replace(' identifierref="RES-2"', "")
+    text = text.replace('identifier="RES-1" type="webcontent" adlcp:scormtype="sco"', 'identifier="RES-1"')
+    assert launch(parse(text, scos=2)).path == "sco2/index.html"
 
 
 def test_a_resource_package_with_several_scos_is_refused() -> None:

@@ -1,6 +1,7 @@
 """What real packages do and real systems tolerate."""
 
 import codecs
+import re
 
 import pytest
 
@@ -112,6 +113,30 @@ def test_wrong_and_missing_namespaces_are_tolerated() -> None:
         "An item has no identifier; it is called 'item-2'",
         "Item 'item-2' has no title; its identifier is shown",
     )
+
+
+def test_prefixes_that_are_not_declared_are_tolerated() -> None:
+    text = manifest12(mastery_score=60).replace(' xmlns:adlcp="http://www.adlnet.org/xsd/adlcp_rootv1p2"', "")
+    manifest = parse(text)
+    assert (launch(manifest).path, first_item(manifest).mastery_score) == ("sco1/index.html", 60.0)
+    assert manifest.resources[0].scorm_type == "sco"
+    assert manifest.warnings == ("imsmanifest.xml uses the prefix 'adlcp' without declaring its namespace",)
+
+
+def test_several_prefixes_that_are_not_declared_are_tolerated_past_a_comment() -> None:
+    text = re.sub(r" xmlns:\w+=\"[^\"]*\"", "", manifest2004(passing_score=0.5)).replace(
+        "<manifest", "<!-- <a> --><manifest"
+    )
+    manifest = parse(text)
+    assert first_item(manifest).sequencing.primary_objective.min_normalized_measure == 0.5
+    assert len(manifest.warnings) == 3
+
+
+def test_other_faults_than_prefixes_are_never_repaired() -> None:
+    text = manifest12().replace(' xmlns:adlcp="http://www.adlnet.org/xsd/adlcp_rootv1p2"', "")
+    text = text.replace("<resources>", "<resources>" + "<resource adlcp:scormtype='sco'/>" * 500)
+    [fault] = faults_of(text.replace("</resources>", ""))
+    assert fault.startswith("imsmanifest.xml is not well-formed XML")
 
 
 def test_other_namespaces_of_the_same_family_are_no_fault() -> None:

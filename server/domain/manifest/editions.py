@@ -42,7 +42,7 @@ def _declared(text: str) -> Edition | None:
     if re.fullmatch(r"v?1\.[012](\.\d)?", plain):
         return Edition.SCORM_1_2
     # The 2nd Edition's conformance text is "CAM 1.3", and the 1st Edition's; both have the same data model.
-    if plain in ("cam 1.3", "1.3", "2004", "2004 1st edition", "cam 1.3.1", "1.3.1"):
+    if re.fullmatch(r"(2004 )?(cam )?1\.3(\.1)?|2004( 1st edition)?", plain):
         return Edition.SCORM_2004_2ND
     for pattern, edition in (
         (r"2004 (2nd|second|2)\b", Edition.SCORM_2004_2ND),

@@ -19,10 +19,15 @@ MAX_DEPTH = 100
 # Tags and attributes together. libxml2 needs some 200 bytes for each; 10 MiB could otherwise hold millions.
 MAX_NODES = 500_000
 
+MAX_UNDECLARED_PREFIXES = 10
+
 XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 _DECLARATION = re.compile(r"<\?xml\s[^>]*?\?>", re.IGNORECASE)
+_UNDECLARED = re.compile(r"Namespace prefix ([A-Za-z_][\w.-]{0,39}) (for|on) ")
+# Past comments and processing instructions, whose text may look like an element.
+_ROOT_NAME = re.compile(r"(?>\s+|<!--.*?-->|<\?.*?\?>)*+<[^\s/>]+", re.DOTALL)
 _ENCODING = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""", re.IGNORECASE)
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -47,25 +52,37 @@ def parse_xml(data: bytes, warnings: list[str]) -> Element:
         raise _refused("has a document type declaration (DOCTYPE), which is not accepted")
     if text.count("<") + text.count("=") > MAX_NODES:
         raise _refused("has too many elements")
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        encoding="utf-8",
-    )
-    try:
-        root = etree.fromstring(text.encode(), parser)
-    except etree.XMLSyntaxError as fault:
-        raise _refused(_reason(fault)) from None
+    root = _parse(text, warnings)
     document: Any = root.getroottree().docinfo  # lxml-stubs leaves its attributes out
     if document.doctype:
         raise _refused("has a document type declaration (DOCTYPE), which is not accepted")
     _check_depth(root)
     return root
+
+
+def _parse(text: str, warnings: list[str]) -> Element:
+    missing = ""
+    for _ in range(MAX_UNDECLARED_PREFIXES):
+        parser = etree.XMLParser(
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            dtd_validation=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+            encoding="utf-8",
+        )
+        try:
+            return etree.fromstring(_ROOT_NAME.sub(rf"\g<0>{missing}", text, count=1).encode(), parser)
+        except etree.XMLSyntaxError as fault:
+            # `adlcp:scormtype` without a declaration of `adlcp` is well-formed XML, only not by Namespaces in XML.
+            prefix = _UNDECLARED.match(fault.msg or "")
+            if prefix is None or any(entry.domain != etree.ErrorDomains.NAMESPACE for entry in parser.error_log):
+                raise _refused(_reason(fault)) from None
+        missing += f' xmlns:{prefix.group(1)}="urn:undeclared:{prefix.group(1)}"'
+        warnings.append(f"imsmanifest.xml uses the prefix '{prefix.group(1)}' without declaring its namespace")
+    raise _refused("uses too many prefixes without declaring their namespaces")
 
 
 def _refused(fault: str) -> ValidationFailed:
@@ -155,7 +172,11 @@ def _check_depth(root: Element) -> None:
 
 def local_name(element: Element) -> str:
     """The element's name without namespace, in lower case."""
-    return str(element.tag).rpartition("}")[2].lower()
+    return _local(str(element.tag))
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2].lower()
 
 
 def namespace(element: Element) -> str:
@@ -184,9 +205,8 @@ def attribute(element: Element, name: str) -> str | None:
     """An attribute by its name (lower case) without namespace, white space collapsed. One without prefix wins."""
     found = None
     for key, value in element.attrib.items():
-        _, brace, local = str(key).rpartition("}")
-        if local.lower() == name:
-            if not brace:
+        if _local(str(key)) == name:
+            if str(key).lower() == name:
                 return collapse(str(value))
             found = collapse(str(value)) if found is None else found
     return found

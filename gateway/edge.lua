@@ -232,8 +232,9 @@ local function rest_error(handle, headers, request, here, health)
   if not here then
     local json, status = told_by_core(handle, headers)
     if json then return status or http, json end
-    -- Nothing but the gateway limits rates; gRPC has one code for this and for messages that are too large.
-    if http == "429" then http = "413" end
+    -- Nothing but the gateway limits rates; gRPC has one code for this and for messages that are too large. And 499 is
+    -- CANCELLED: by a server that stops, since a caller who had gone would not be told.
+    http = ({["429"] = "413", ["499"] = "503"})[http] or http
   end
   local reason = answers.reason_of(http)
   return answers.entry(reason).http, answers.error(reason, request.id)

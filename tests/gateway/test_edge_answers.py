@@ -94,6 +94,7 @@ def test_the_core_may_say_when_to_try_again(edge: Edge, client: httpx.Client) ->
         (grpc.StatusCode.INTERNAL, 500, "INTERNAL_ERROR"),
         (grpc.StatusCode.UNIMPLEMENTED, 500, "INTERNAL_ERROR"),
         (grpc.StatusCode.UNAVAILABLE, 503, "SERVICE_UNAVAILABLE"),
+        (grpc.StatusCode.CANCELLED, 503, "SERVICE_UNAVAILABLE"),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, 413, "PAYLOAD_TOO_LARGE"),
         (grpc.StatusCode.DEADLINE_EXCEEDED, 504, "GATEWAY_TIMEOUT"),
     ],

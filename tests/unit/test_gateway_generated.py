@@ -1,0 +1,131 @@
+"""What is generated into the gateway: from whose facts, and that it agrees with them."""
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.protobuf import descriptor_pb2, descriptor_pool
+from google.rpc import error_details_pb2, status_pb2
+from lupa import luajit21
+
+from server.dev.gateway import blocks, catalogue, routes
+from server.rpc.access import Access, MissingAccess
+from server.rpc.errors import CATALOGUE
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def virtual_hosts() -> dict[str, Any]:
+    config = yaml.safe_load((ROOT / "envoy.yaml").read_text())
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    return {host["name"]: host for host in manager["route_config"]["virtual_hosts"]}
+
+
+def test_the_checked_in_blocks_are_those_that_are_generated() -> None:
+    text = (ROOT / "envoy.yaml").read_text()
+    assert blocks.fill(text, blocks.envoy_blocks()) == text
+    assert (ROOT / "gateway" / "catalogue.lua").read_text() == catalogue.lua_table()
+
+
+def test_a_block_keeps_the_indentation_of_its_markers_and_all_around_it() -> None:
+    text = "a:\n  # generated: one\n  old\n  # end generated\nb: 1\n"
+    assert (
+        blocks.fill(text, {"one": ["- x", "  y"]}) == "a:\n  # generated: one\n  - x\n    y\n  # end generated\nb: 1\n"
+    )
+
+
+@pytest.mark.parametrize("names", [[], ["one", "two"], ["two"]])
+def test_markers_without_a_block_and_blocks_without_markers_are_refused(names: list[str]) -> None:
+    with pytest.raises(blocks.BlockMismatch):
+        blocks.fill("# generated: one\n# end generated\n", {name: [] for name in names})
+
+
+def test_an_rpc_without_access_options_is_refused() -> None:
+    file = descriptor_pb2.FileDescriptorProto(name="open_door.proto", package="open_door")
+    file.message_type.add(name="Empty")
+    method = file.service.add(name="Door").method.add(name="Walk")
+    method.input_type = method.output_type = ".open_door.Empty"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    with pytest.raises(MissingAccess, match=r"open_door\.Door\.Walk"):
+        routes.public_methods(routes.services_of([pool.FindFileByName("open_door.proto")]))
+
+
+def test_every_public_rpc_has_its_routes_and_no_operators_rpc_has_one() -> None:
+    base = virtual_hosts()["base"]
+    names = [route.get("name", "") for route in base["routes"]]
+    methods = routes.public_methods(routes.services_of(blocks.service_files()))
+    for method in methods:
+        rpc = f"{method.containing_service.full_name}/{method.name}"
+        assert names.count(rpc) == 1
+        assert names.count(f"grpc {rpc}") == 1
+    assert len(methods) >= 5
+    assert "AdminService" not in (ROOT / "envoy.yaml").read_text()
+
+
+def test_every_route_says_who_may_use_it_and_tells_the_key_filter_the_same() -> None:
+    for host in virtual_hosts().values():
+        for route in host["routes"]:
+            if route.get("name") == "preflight":
+                continue
+            said = route["metadata"]["filter_metadata"]["scorm.edge"]
+            assert said["scope"] in ("public", "read", "write", "delete", "content")
+            check = route.get("typed_per_filter_config", {}).get("envoy.filters.http.ext_authz")
+            if said["scope"] != "public":
+                assert check["check_settings"]["context_extensions"]["scope"] == said["scope"]
+
+
+def test_uploads_have_processes_of_their_own_no_overall_timeout_and_no_second_try() -> None:
+    uploads = [route for route in virtual_hosts()["base"]["routes"] if "UploadPackage" in route.get("name", "")]
+    assert len(uploads) == 2
+    for route in uploads:
+        assert route["route"] == {"cluster": "upload", "timeout": "0s", "idle_timeout": "3600s", "retry_policy": {}}
+
+
+def test_a_path_with_a_variable_comes_behind_those_that_are_spelt_out() -> None:
+    def route(path: str) -> routes.RestRoute:
+        return routes.RestRoute("r", "GET", path, False, False, Access("read", "read"))
+
+    lines = routes.refusal_lines([route("/a/{id}"), route("/a/{id}/b"), route("/a.b/c")])
+    regexes = [re.search(r"regex: '(.*)'", line) for line in lines if "match" in line]
+    patterns = [found.group(1) for found in regexes if found]
+    assert patterns == ["/a/[^/]+", "/a/[^/]+/b"]
+    assert re.fullmatch(patterns[0], "/a/1")
+    assert not re.fullmatch(patterns[0], "/a/1/b")
+
+
+def lua_catalogue() -> Any:
+    return luajit21.LuaRuntime().execute(catalogue.lua_table())
+
+
+def test_every_reason_that_callers_see_is_in_the_gateways_catalogue() -> None:
+    theirs = lua_catalogue().by_reason
+    for reason, entry in CATALOGUE.items():
+        if reason in ("TENANT_NOT_FOUND", "API_KEY_NOT_FOUND"):
+            assert theirs[reason] is None
+            continue
+        assert theirs[reason].http == str(entry.http_status)
+        assert theirs[reason].grpc == str(entry.code.value[0])
+        assert theirs[reason].message == entry.message
+
+
+def test_every_prepared_status_says_what_its_entry_says() -> None:
+    for name, entry in lua_catalogue().by_reason.items():
+        status = status_pb2.Status.FromString(base64.b64decode(entry.status + "=" * (-len(entry.status) % 4)))
+        assert (str(status.code), status.message) == (entry.grpc, entry.message)
+        info = error_details_pb2.ErrorInfo()
+        assert [detail.Unpack(info) for detail in status.details] == [True]
+        assert info.domain == "scorm-api"
+        reason, _, variant = name.partition(":")
+        assert info.reason == reason
+        if reason == "FORBIDDEN" and variant:
+            assert dict(info.metadata) == {"required_scope": variant}
+
+
+def test_every_status_that_envoy_gives_has_a_reason_with_that_status() -> None:
+    table = lua_catalogue()
+    for http, reason in table.by_http.items():
+        assert table.by_reason[reason].http == http

@@ -1,0 +1,173 @@
+"""The gateway's Lua modules, run by the LuaJIT that Envoy embeds."""
+
+import json
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lupa import luajit21
+
+from server.dev.gateway.check_lua import faults
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def module(name: str) -> Any:
+    # Bytes in and out as they are: a path need not be UTF-8.
+    lua = luajit21.LuaRuntime(unpack_returned_tuples=True, encoding="latin-1")
+    lua.execute(f"package.path = '{ROOT}/?.lua'")
+    return lua.eval(f"require('gateway.{name}')")
+
+
+PATHS = module("paths")
+ANSWERS = module("answers")
+
+
+def object_of(rest: bytes) -> bytes | None:
+    """The decoded object name of the rest of a content URL."""
+    found = PATHS.object(rest.decode("latin-1"))
+    return None if found is None else urllib.parse.unquote_to_bytes(found)
+
+
+segment = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\\"), min_size=1, max_size=20
+).filter(lambda text: text not in (".", ".."))
+
+
+@given(st.lists(segment, min_size=1, max_size=5))
+def test_every_name_is_found_again_under_its_url(segments: list[str]) -> None:
+    name = "/".join(segments)
+    assert object_of(urllib.parse.quote(name).encode()) == name.encode()
+
+
+@given(st.one_of(st.binary(max_size=60), st.text(st.sampled_from("./%25eEfFcC0\\;?#ab"), max_size=40).map(str.encode)))
+def test_no_url_means_an_object_outside_its_prefix(rest: bytes) -> None:
+    name = object_of(rest)
+    if name is None:
+        return
+    assert not {b"", b".", b".."} & set(name.split(b"/"))
+    assert not any(byte < 32 or byte in (127, 92) for byte in name)
+    name.decode()  # UTF-8, or it raises
+
+
+@given(st.binary(max_size=60))
+def test_what_goes_to_storage_needs_no_second_look(rest: bytes) -> None:
+    encoded = PATHS.object(rest.decode("latin-1"))
+    if encoded is not None:
+        assert encoded == urllib.parse.quote(urllib.parse.unquote_to_bytes(encoded), safe="/~")
+
+
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ("/api/v1/packages?cursor=x", "/api/v1/packages"),
+        ("/content/abc.def.ghi/a/b.html?x#y", "/content/***/a/b.html"),
+        ("/content/abc", "/content/***"),
+        ("/player/session/abc", "/player/session/***"),
+        ("/player/dispatch/abc/def", "/player/dispatch/***/def"),
+        ("/x/eyJhbGciOiJFZERTQSJ9.eyJh.c-_2/y", "/x/***/y"),
+        ("/x/scorm_AbC-_9/y", "/x/***/y"),
+        ("", ""),
+    ],
+)
+def test_a_logged_path_opens_nothing(path: str, logged: str) -> None:
+    assert PATHS.masked(path) == logged
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "fault"),
+    [
+        ('page: invalid value "abc" for type TYPE_INT32', "page", "Must be an integer"),
+        ('score.scaled: invalid value "x" for type TYPE_DOUBLE', "score.scaled", "Must be a number"),
+        ('(items[0].on): invalid value "x" for type TYPE_BOOL', "items[0].on", "Must be true or false"),
+        ('a: invalid value "x" for type TYPE_MESSAGE', "a", "Must be of the documented type"),
+        (
+            ": invalid value oneof field '_page' is already set. Cannot set 'page' for type oneof",
+            "page",
+            "Must be given only once",
+        ),
+    ],
+)
+def test_the_transcoders_complaint_becomes_a_field_error(said: str, field: str, fault: str) -> None:
+    reason, body = ANSWERS.untranscodable(said, "r-1")
+    assert reason == "VALIDATION_ERROR"
+    assert json.loads(body) == {
+        "error": {
+            "code": "VALIDATION_ERROR",
+            "message": "Validation failed",
+            "details": {"fieldErrors": {field: [fault]}},
+        },
+        "request_id": "r-1",
+    }
+
+
+@given(st.binary(max_size=80), st.binary(max_size=20))
+def test_whatever_the_transcoder_says_the_answer_is_json_without_its_words(said: bytes, request_id: bytes) -> None:
+    reason, body = ANSWERS.untranscodable("Secret " + said.decode("latin-1"), request_id.decode("latin-1"))
+    assert reason in ("BAD_REQUEST", "VALIDATION_ERROR")
+    assert "Secret" not in body
+    assert json.loads(body)["request_id"] == request_id.decode("latin-1")
+
+
+def entry(lua: Any, **values: int) -> Any:
+    return lua.table_from(values)
+
+
+@pytest.fixture
+def lua() -> Any:
+    runtime = luajit21.LuaRuntime(unpack_returned_tuples=True)
+    runtime.execute(f"package.path = '{ROOT}/?.lua'")
+    return runtime
+
+
+def test_an_entry_counts_from_its_beginning_to_its_end(lua: Any) -> None:
+    table = lua.eval("require('gateway.expiring_table').new(10)")
+    table.put("k", entry(lua, at=1000, until_ms=2000))
+    found = [table.get("k", now) is not None for now in (999, 1000, 1999, 2000)]
+    assert found == [False, True, True, False], "nor before: the clock may have been set back"
+
+
+def test_memory_is_bounded_and_the_newest_stay(lua: Any) -> None:
+    table = lua.eval("require('gateway.expiring_table').new(10)")
+    for number in range(1000):
+        table.put(number, entry(lua, at=0, until_ms=9))
+    kept = [number for number in range(1000) if table.get(number, 1) is not None]
+    assert 10 <= len(kept) <= 20
+    assert kept[-1] == 999
+
+
+def test_an_entry_that_is_put_again_takes_no_room(lua: Any) -> None:
+    table = lua.eval("require('gateway.expiring_table').new(10)")
+    table.put("first", entry(lua, at=0, until_ms=9))
+    for _ in range(1000):
+        table.put("again", entry(lua, at=0, until_ms=9))
+    assert table.get("first", 1) is not None
+
+
+@pytest.mark.parametrize("others", [0, 10, 11])
+def test_a_forgotten_entry_is_gone_whichever_generation_it_is_of(lua: Any, others: int) -> None:
+    table = lua.eval("require('gateway.expiring_table').new(10)")
+    table.put("k", entry(lua, at=0, until_ms=9))
+    for number in range(others):
+        table.put(number, entry(lua, at=0, until_ms=9))
+    table.forget("k")
+    assert table.get("k", 1) is None
+    table.put("k", entry(lua, at=0, until_ms=9))
+    assert table.get("k", 1) is not None
+
+
+def test_the_checked_in_lua_compiles_and_uses_no_unknown_global() -> None:
+    assert faults() == []
+
+
+def test_misspelt_names_and_syntax_errors_are_found(tmp_path: Path) -> None:
+    (tmp_path / "misspelt.lua").write_text(
+        "local function f() return function() retrun_value = tonumer(1) end end\nf()"
+    )
+    (tmp_path / "syntax.lua").write_text("local = 1")
+    found = faults(tmp_path)
+    assert found[:2] == ["misspelt.lua: global retrun_value", "misspelt.lua: global tonumer"]
+    assert found[2].startswith("syntax.lua:1:")

@@ -28,7 +28,7 @@ def course_of(path: Path, *, stored: int, deflated: int, small: int) -> None:
                     entry.write(block)
 
 
-def test_300_megabytes_take_no_more_memory_than_300(dsns: Dsns, tmp_path: Path) -> None:
+def test_a_course_of_300_megabytes_takes_at_most_240_of_memory(dsns: Dsns, tmp_path: Path) -> None:
     path = tmp_path / "course.zip"
     course_of(path, stored=12, deflated=4, small=60)
     assert path.stat().st_size > 290 * MIB
@@ -39,4 +39,4 @@ def test_300_megabytes_take_no_more_memory_than_300(dsns: Dsns, tmp_path: Path) 
         command = [sys.executable, "-m", "tests.contract.upload_process", *places]
         answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         assert len(bucket.names()) == 76 + 6
-    assert json.loads(answer.stdout)["peak_bytes"] < 300 * MIB, answer.stdout
+    assert json.loads(answer.stdout)["peak_bytes"] < 240 * MIB, answer.stdout

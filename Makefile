@@ -34,8 +34,8 @@ lock: venv-dev ## Pins the dependencies of pyproject.toml again
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.txt
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.txt
 
-clean: venv ## Removes all data and secrets of `make run`; keeps .venv
-	@exec $(BIN)/python -m server.dev --clean
+clean: ## Removes all data and secrets of `make run` in VAR_DIR; keeps .venv
+	@if [ -e "$${VAR_DIR:-var}" ]; then $(MAKE) venv && exec $(BIN)/python -m server.dev --clean; fi
 
 venv:
 	@python=$$(PYTHON="$(PYTHON)" .ci/python) && exec "$$python" server/dev/install.py run

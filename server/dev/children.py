@@ -45,8 +45,8 @@ class Child(Protocol):
         """Waits for the end and says how it ended."""
         ...
 
-    async def stop(self, *, hurry: asyncio.Event) -> None:
-        """Ends it: gently, and by force after its time or once `hurry` is set. Nothing happens if it does not run."""
+    async def stop(self, *, hurry: asyncio.Event) -> bool:
+        """Ends it: gently, and by force after its time or once `hurry` is set. Whether it ended by itself in time."""
         ...
 
 
@@ -112,15 +112,18 @@ class CommandChild:
             return "was never started"
         return describe_exit(await self._process.wait())
 
-    async def stop(self, *, hurry: asyncio.Event) -> None:
+    async def stop(self, *, hurry: asyncio.Event) -> bool:
         """Drains, then SIGTERM, then SIGKILL."""
         if not self._running():
-            return
+            return True
         if self._command.drain is not None:
             await first_of(self._command.drain(), self.exited(), hurry.wait(), seconds=self._command.stop_seconds)
         self._signal(signal.SIGTERM)
         await first_of(self.exited(), hurry.wait(), seconds=self._command.stop_seconds)
+        if not self._running():
+            return True
         await self._kill()
+        return False
 
     async def _kill(self) -> None:
         self._signal(signal.SIGKILL)

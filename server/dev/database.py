@@ -62,10 +62,11 @@ class PostgresChild:
                 return describe_exit(status)
             await asyncio.sleep(POLL_SECONDS)
 
-    async def stop(self, *, hurry: asyncio.Event) -> None:
+    async def stop(self, *, hurry: asyncio.Event) -> bool:
         """A fast shutdown; `hurry` cannot make it faster without a recovery at the next start."""
         if self._running is not None:
             await asyncio.to_thread(self._running.stop)
+        return True
 
 
 def _ensure_database(running: Postgres) -> None:

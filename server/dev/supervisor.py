@@ -78,5 +78,9 @@ class Supervisor:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         while self._stages:
-            await asyncio.gather(*(child.stop(hurry=self._hurry) for child in self._stages[-1]))
+            await asyncio.gather(*(self._stop(child) for child in self._stages[-1]))
             self._stages.pop()
+
+    async def _stop(self, child: Child) -> None:
+        if not await child.stop(hurry=self._hurry):
+            self._say(f"! {child.name} did not stop by itself and was killed")

@@ -17,9 +17,11 @@ from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 import pytest
 
 from server.dev import clean
+from tests.databases import Dsns
 from tests.stack import ROOT, Stack, launch, wait_until_ready
 
 ROLES = ("serve", "upload", "worker", "storage", "postgres", "envoy")
@@ -216,6 +218,16 @@ def test_a_database_that_is_not_there_is_named_without_its_password(var: Path) -
     assert "database could not be prepared" in printed
     assert "hunter2" not in printed
     assert "Traceback" not in printed
+
+
+def test_a_database_of_the_user_is_used_instead_of_an_embedded_one(var: Path, dsns: Dsns) -> None:
+    copy = Stack.start(var, serve_processes=1, environment={"DATABASE_URL": dsns.owner})
+    assert copy.children("postgres") == []
+    assert not (var / "postgres").exists()
+    upload(copy).raise_for_status()
+    with psycopg.connect(dsns.owner) as owner:
+        assert owner.execute("SELECT count(*) FROM packages").fetchone() == (1,)
+    copy.stop()
 
 
 def test_a_stop_during_the_start_leaves_no_process(var: Path) -> None:

@@ -158,6 +158,7 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_its_time(scene: Scen
     pid = pid_of(child)
     await scene.supervisor.stop()
     assert not psutil.pid_exists(pid)
+    assert scene.said[-1] == "! deaf did not stop by itself and was killed"
 
 
 async def test_hurrying_does_not_wait_for_a_child_that_takes_its_time(scene: Scene) -> None:

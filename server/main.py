@@ -103,7 +103,9 @@ class Core:
         )
         stack.push_async_callback(authenticator.close)
         signer = ContentTokenSigner.from_file(
-            settings.content_signing_key_file, frame_ancestors=[settings.base_url, *settings.frame_ancestors]
+            settings.content_signing_key_file,
+            # Courses frame their own pages.
+            frame_ancestors=["'self'", settings.base_url, *settings.frame_ancestors],
         )
         return cls(
             settings=settings,

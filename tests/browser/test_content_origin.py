@@ -31,6 +31,7 @@ CALLER = b"""<!doctype html><title>caller</title><script>
 fetch(new URLSearchParams(location.search).get("base") + "/api/v1/packages", {credentials: "include"})
   .then((answer) => { window.status_code = answer.status; }, (error) => { window.status_code = error.name; });
 </script>"""
+FRAMER = b"""<!doctype html><title>framer</title><iframe src="inner.html"></iframe>"""
 WORKER = b"""<!doctype html><title>worker</title><script>
 navigator.serviceWorker.register("worker.js").then(() => { window.outcome = "registered"; },
   (error) => { window.outcome = error.name; });
@@ -49,8 +50,9 @@ def upload(stack: Stack, key: str, archive: bytes) -> str:
 
 
 def course_with(page: bytes) -> bytes:
-    """A course with a page of the test's, and an empty script beside it."""
-    files = {"imsmanifest.xml": manifest12().encode(), "sco1/index.html": page, "sco1/worker.js": b""}
+    """A course with a page of the test's, and another page and a script beside it."""
+    files = {"imsmanifest.xml": manifest12().encode(), "sco1/index.html": page}
+    files |= {"sco1/worker.js": b"", "sco1/inner.html": b"<h1>the inner page</h1>"}
     return package({**course_files(), **files})
 
 
@@ -87,6 +89,12 @@ def test_a_course_loads_with_its_picture_style_and_script(
     assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 128)"
     assert {answers[name] for name in ("index.html", "picture.png", "style.css", "course.js")} == {200}
     assert context.cookies() == []
+
+
+def test_a_course_may_frame_its_own_pages(stack: Stack, context: BrowserContext) -> None:
+    launch_url = upload(stack, stack.new_tenant(), course_with(FRAMER))
+    page = opened(context, launch_url)
+    assert page.frames[1].text_content("h1") == "the inner page"
 
 
 def test_a_course_cannot_read_the_page_around_it(stack: Stack, browser: Browser) -> None:

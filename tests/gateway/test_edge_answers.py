@@ -12,7 +12,8 @@ import pytest
 
 from server.domain import errors
 from server.gen.scorm.v1 import package_pb2
-from tests.edge import Edge, Key, fail
+from tests.edge import Edge
+from tests.edge_upstreams import Key, fail
 
 KEY = "answers-key"
 LEAKS = re.compile(

@@ -11,7 +11,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.edge import BUCKET, PREFIX, Edge
+from tests.edge import PREFIX, Edge
+from tests.edge_upstreams import BUCKET
 from tests.gateway.test_edge_answers import assert_error
 
 WITHIN = f"/{BUCKET}/{PREFIX}/"

@@ -14,7 +14,8 @@ from server.gen.scorm.v1 import package_service_pb2 as pb
 from server.gen.scorm.v1.admin_service_pb2 import CreateTenantRequest
 from server.gen.scorm.v1.admin_service_pb2_grpc import AdminServiceStub
 from server.gen.scorm.v1.package_service_pb2_grpc import PackageServiceStub
-from tests.edge import Edge, Key, fail
+from tests.edge import Edge
+from tests.edge_upstreams import Key, fail
 
 KEY = "grpc-key"
 

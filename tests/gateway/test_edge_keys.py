@@ -5,7 +5,8 @@ import time
 import httpx
 import pytest
 
-from tests.edge import Edge, Key
+from tests.edge import Edge
+from tests.edge_upstreams import Key
 from tests.gateway.test_edge_answers import assert_error
 
 

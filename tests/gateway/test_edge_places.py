@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_health.v1 import health_pb2
 
 from server.dev.gateway import render
-from tests.edge import PREFIX, Edge, Key, other_process, public_x, self_signed
+from tests.edge import PREFIX, Edge, other_process, public_x, self_signed
+from tests.edge_upstreams import Key
 from tests.gateway.test_edge_answers import assert_error
 
 

@@ -1,0 +1,89 @@
+-- Who is asking: what the key filter (ext_authz) said of keys and content tokens a moment ago.
+--
+-- A function that finds nothing to ask for sets `request.known`; otherwise `request.asked`, with the key or token that
+-- the answer is to be remembered under. It returns the reason where the request goes no further.
+local expiring_table = require("gateway.expiring_table")
+local paths = require("gateway.paths")
+
+local KEY_FILTER = "envoy.filters.http.ext_authz"
+-- With the core's own cache of 1.5 s this keeps the promise that what is revoked is refused within 5 s.
+local TTL_MS = 3000
+-- One request asks again this long before an entry ends, and the others go on with it: no stampede.
+local REFRESH_MS = 1000
+-- How long a token that was refused is not asked about again.
+local GONE_MS = 1500
+local CAPACITY = 2000
+local LONGEST_KEY = 256
+local LONGEST_TOKEN = 2048
+
+-- Each worker has its own.
+local keys = expiring_table.new(CAPACITY)
+local grants = expiring_table.new(CAPACITY)
+
+local identity = {}
+
+function identity.by_key(handle, headers, metadata, request, scope)
+  local key = headers:get("x-api-key")
+  -- A comma joins repeated headers. None of these can be a key, so nobody is asked.
+  if not key or key == "" or #key > LONGEST_KEY or key:find(",", 1, true) then
+    return "UNAUTHORIZED"
+  end
+  local now = handle:timestamp()
+  local entry = keys.get(key, now)
+  -- A scope that the key lacks is refused by the key filter, which knows how to say so.
+  if entry and not entry.scopes[scope] then entry = nil end
+  if entry and (now < entry.refresh or entry.refreshing) then
+    metadata:set(KEY_FILTER, "tenant", entry.tenant)
+    metadata:set(KEY_FILTER, "plan", entry.plan)
+    metadata:set(KEY_FILTER, "key_id", entry.key_id)
+    request.known = true
+  else
+    if entry then entry.refreshing = true end
+    request.key, request.asked = key, now
+    request.lookup = "key"
+  end
+end
+
+function identity.by_token(handle, headers, request)
+  request.content = true
+  if headers:get("service-worker") then return "FORBIDDEN" end
+  local token, rest = paths.split_content(headers:get(":path"))
+  if not token or #token > LONGEST_TOKEN then return "UNAUTHORIZED" end
+  local now = handle:timestamp()
+  local entry = grants.get(token, now)
+  if entry and entry.gone then return "GONE" end
+  -- The token leaves the path here, so that nothing behind can log it. Its signature is verified in any case; an
+  -- entry only saves asking whether what it grants still stands.
+  headers:replace(":path", "/content/" .. rest)
+  headers:replace("x-content-jwt", token)
+  if entry and (now < entry.refresh or entry.refreshing) then
+    request.known = true
+  else
+    if entry then entry.refreshing = true end
+    request.token, request.asked = token, now
+  end
+end
+
+-- Remembers what the key filter said, counted from when it was asked.
+function identity.remember(handle, metadata, request, reason)
+  local now = handle:timestamp()
+  if request.token and reason == "GONE" then
+    return grants.put(request.token, {at = now, until_ms = now + GONE_MS, gone = true})
+  end
+  -- Whoever asked early learnt of a revocation for all.
+  if request.key and reason == "UNAUTHORIZED" then return keys.forget(request.key) end
+  local said = metadata:get(KEY_FILTER)
+  -- It says something only where it agreed.
+  if said == nil or (said.tenant == nil and said.grant == nil) then return end
+  local until_ms = request.asked + TTL_MS
+  if said.expires_ms and said.expires_ms < until_ms then until_ms = said.expires_ms end
+  -- A long upload ends long after it was asked about; what others learnt since is better.
+  if now >= until_ms then return end
+  local entry = {at = request.asked, until_ms = until_ms, refresh = until_ms - REFRESH_MS}
+  if request.token then return grants.put(request.token, entry) end
+  entry.tenant, entry.plan, entry.key_id, entry.scopes = said.tenant, said.plan, said.key_id, {}
+  for scope in said.scopes:gmatch("[^,]+") do entry.scopes[scope] = true end
+  keys.put(request.key, entry)
+end
+
+return identity

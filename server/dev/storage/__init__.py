@@ -17,6 +17,7 @@ STORAGE_FAULTS sets one from the start:
     curl -X DELETE http://127.0.0.1:9023/_faults
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -63,7 +64,7 @@ def start(
 ) -> Running:
     """Starts `python -m server.dev.storage` and returns when it accepts. Raises RuntimeError if it does not start."""
     command = [sys.executable, "-m", "server.dev.storage", "--host", host, "--port", str(port), "--data", str(data)]
-    command.append("--with-parent")
+    command += ["--parent", str(os.getpid())]
     command += [*arguments, *([] if fsync else ["--no-fsync"])]
     process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -31,8 +31,8 @@ def main() -> int:
         signal.signal(signal_number, lambda *_: stop.set())
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"listening on http://{server.options.host}:{server.port}", flush=True)
-    if server.options.with_parent:
-        threading.Thread(target=_set_when_orphaned, args=(stop, os.getppid()), daemon=True).start()
+    if server.options.parent is not None:
+        threading.Thread(target=_set_when_orphaned, args=(stop, server.options.parent), daemon=True).start()
     stop.wait()
     server.stop(grace_seconds=_GRACE_SECONDS)
     return 0
@@ -54,7 +54,7 @@ def _options() -> Options:
     parser.add_argument("--require-token", type=Path, metavar="FILE", help="bearer token that requests must carry")
     parser.add_argument("--no-fsync", action="store_true", help="do not survive power loss; for tests")
     parser.add_argument("--access-log", action="store_true", help="one line per request on stderr")
-    parser.add_argument("--with-parent", action="store_true", help="end when the process that started it has ended")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when that process, which started this, has")
     arguments = parser.parse_args()
     plan = FaultPlan.parse(arguments.faults)
     return Options(
@@ -64,7 +64,7 @@ def _options() -> Options:
         fsync=not arguments.no_fsync,
         access_log=arguments.access_log,
         token_file=arguments.require_token,
-        with_parent=arguments.with_parent,
+        parent=arguments.parent,
         faults=replace(plan, latency_ms=arguments.latency_ms or plan.latency_ms),
     )
 

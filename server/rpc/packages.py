@@ -76,7 +76,10 @@ class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
         if self._uploads is None:
             raise RuntimeError("uploads are served by the role `upload`")
         form = await _open_form(request_iterator)
-        package = await self._uploads.upload(tenant_id=calls.current().tenant_id, source=form)
+        call = calls.current()
+        package = await self._uploads.upload(
+            tenant_id=call.tenant_id, source=form, declared_bytes=_declared_bytes(call)
+        )
         links = self._links.add_to(package_pb2.Package(), package)
         await context.send_initial_metadata((("x-http-status", "201"), ("location", f"/api/v1/packages/{package.id}")))
         return package_service_pb2.UploadPackageResponse(
@@ -100,6 +103,12 @@ async def _open_form(requests: AsyncIterator[package_service_pb2.UploadPackageRe
         uploaded_by=first.uploaded_by or None,
         filename=first.filename or None,
     )
+
+
+def _declared_bytes(call: calls.Call) -> int | None:
+    """How long the gateway was told that the body is; None where it was not told."""
+    text = call.metadata.get("x-declared-length", "")
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 async def _data(

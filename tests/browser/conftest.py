@@ -18,8 +18,9 @@ QUIET = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for each module: while it is open its event loop runs in this thread, and no other can."""
     with sync_playwright() as playwright:
         # As root Chromium has no sandbox; the pages are our own.
         opened = playwright.chromium.launch(executable_path=chromium.find(), args=["--no-sandbox", *QUIET])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -381,3 +382,18 @@ def test_logs_are_json_with_the_request_id_on_both_sides(stack: Stack, api: http
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+def test_a_body_that_declares_too_much_is_refused_before_it_arrives(stack: Stack, key: str) -> None:
+    boundary = "frontier"
+    start = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.zip"\r\n\r\nPK'.encode()
+    head = (
+        f"POST /api/v1/packages HTTP/1.1\r\nHost: localhost:{stack.port}\r\nX-API-Key: {key}\r\n"
+        f"Content-Type: multipart/form-data; boundary={boundary}\r\nContent-Length: {11 * 1024**3}\r\n\r\n"
+    ).encode()
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=20) as connection:
+        connection.sendall(head + start)
+        answer = connection.recv(65536).decode()
+    assert answer.startswith("HTTP/1.1 413 ")
+    assert '"code":"PAYLOAD_TOO_LARGE"' in answer
+    assert f'"limit_bytes":{10 * 1024**3}' in answer

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from server.storage.credentials import write_credential
+
 ROOT = Path(__file__).resolve().parents[3]
 TYPE = "type.googleapis.com/"
 CONTENT_KEYS = "content_keys.json"
@@ -118,12 +120,7 @@ def write_jwt_keys(directory: Path, public_keys: Sequence[tuple[str, str]]) -> N
 
 def write_storage_credential(directory: Path, token: str) -> None:
     """Replaces the OAuth 2.0 access token that objects are read with."""
-    secret = {
-        "@type": TYPE + "envoy.extensions.transport_sockets.tls.v3.Secret",
-        "name": "storage_credential",
-        "generic_secret": {"secret": {"inline_string": f"Bearer {token}"}},
-    }
-    _write_resource(directory / STORAGE_CREDENTIAL, secret)
+    write_credential(directory / STORAGE_CREDENTIAL, token)
 
 
 def write_certificate(directory: Path, *, certificate: Path, key: Path) -> None:

@@ -144,6 +144,8 @@ def plan(entries: Sequence[ZipEntry], *, archive_size: int, limits: ZipLimits) -
     inside = tuple(
         PlannedFile(file.index, file.name[len(prefix) :], file.size) for file in files if file.name.startswith(prefix)
     )
+    # What was harmless inside the wrapper folder must be harmless without it: "course/C:x".
+    _refuse([f"{show_name(file.name)} {fault}" for file in inside if (fault := path_fault(file.name, is_dir=False))])
     warnings += _root_warnings(manifest.name, outside=len(files) - len(inside))
     return ZipPlan(
         files=inside,

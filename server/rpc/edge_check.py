@@ -41,7 +41,7 @@ class EdgeCheckServicer(external_auth_pb2_grpc.AuthorizationServicer):  # type: 
                 return _allow(await self._content(attributes))
             caller = await self._authenticator.authenticate(headers.get("x-api-key"))
             caller.require(extensions["scope"])
-            return _allow(_identity(caller), _limiter_headers(caller))
+            return _allow(_identity(caller))
         except Exception as error:
             return _deny(error, headers.get("x-request-id", ""))
 
@@ -67,14 +67,9 @@ def _identity(caller: Caller) -> dict[str, Any]:
     return identity
 
 
-def _limiter_headers(caller: Caller) -> dict[str, str]:
-    return {"x-tenant-id": str(caller.tenant_id), "x-plan": caller.plan.value, "x-api-key-id": str(caller.key_id)}
-
-
-def _allow(metadata: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Any:
+def _allow(metadata: Mapping[str, Any]) -> Any:
     response = external_auth_pb2.CheckResponse(
-        status=status_pb2.Status(code=0),
-        ok_response=external_auth_pb2.OkHttpResponse(headers=_headers(headers or {})),
+        status=status_pb2.Status(code=0), ok_response=external_auth_pb2.OkHttpResponse()
     )
     response.dynamic_metadata.update(metadata)
     return response

@@ -97,15 +97,16 @@ def test_a_course_may_frame_its_own_pages(stack: Stack, context: BrowserContext)
     assert page.frames[1].text_content("h1") == "the inner page"
 
 
-def test_a_course_cannot_read_the_page_around_it(stack: Stack, browser: Browser) -> None:
-    launch_url = upload(stack, stack.new_tenant(), course_with(INTRUDER))
+def test_the_courses_of_two_tenants_cannot_read_the_page_around_them(stack: Stack, browser: Browser) -> None:
+    launch_urls = [upload(stack, stack.new_tenant(), course_with(INTRUDER)) for _ in range(2)]
     # Any page of the base origin stands for the shell; its policy would not let the test put a frame into it.
     context = browser.new_context(bypass_csp=True)
     shell = opened(context, f"{stack.base_url}/api/health")
     shell.evaluate("localStorage.setItem('secret', 'key'); window.typedKey = 'key'")
-    reached = _framed(shell, launch_url).evaluate("window.reached")
-    assert set(reached.values()) == {"SecurityError"}
-    assert len(reached) == 5
+    for launch_url in launch_urls:
+        reached = _framed(shell, launch_url).evaluate("window.reached")
+        assert set(reached.values()) == {"SecurityError"}
+        assert len(reached) == 5
     context.close()
 
 
@@ -162,6 +163,6 @@ def _framed(shell: Page, url: str) -> Any:
            })""",
         url,
     )
-    frame = shell.frames[1]
+    frame = shell.frames[-1]
     frame.wait_for_load_state()
     return frame

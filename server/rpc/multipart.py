@@ -18,6 +18,10 @@ MAX_HEADERS = 32
 MAX_HEADER_BYTES = 16 * 1024
 MAX_EPILOGUE_BYTES = 64 * 1024
 MAX_TEXT_LENGTH = 255
+# The standard library reads a header's parameters in quadratic time.
+MAX_CONTENT_TYPE_LENGTH = 1000
+MAX_DISPOSITION_BYTES = 4096
+MAX_SEMICOLONS = 300
 
 # A hostile body makes the parser work per byte; between pieces of this size the event loop gets its turn.
 _PIECE_BYTES = 256 * 1024
@@ -53,10 +57,10 @@ def parse_form(
 ) -> UploadForm:
     """Reads a body of that type. `uploaded_by` and `filename` hold where the form does not say otherwise.
 
-    Raises UnsupportedMediaType, and InvalidRequest for a form without a usable boundary.
+    Raises UnsupportedMediaType, and InvalidRequest for a content type that is too long or has no usable boundary.
     """
-    header = Message()
-    header["content-type"] = content_type
+    if len(content_type) > MAX_CONTENT_TYPE_LENGTH:
+        raise InvalidRequest(f"The content type is longer than {MAX_CONTENT_TYPE_LENGTH} characters")
     fields = _Fields(uploaded_by=uploaded_by or None, filename=base_name(filename or ""))
     # The header's own text is compared: get_content_type() would answer text/plain for nonsense.
     kind = content_type.partition(";")[0].strip().lower()
@@ -64,11 +68,20 @@ def parse_form(
         return UploadForm(_raw(chunks), fields)
     if kind != FORM:
         raise UnsupportedMediaType(accepted=[FORM, ARCHIVES[0]])
-    boundary = header.get_boundary("")
+    return UploadForm(_form(_boundary(content_type), chunks, fields), fields)
+
+
+def _boundary(content_type: str) -> bytes:
+    header = Message()
+    header["content-type"] = content_type
+    try:
+        boundary = header.get_boundary("")
+    except ValueError:
+        boundary = ""
     # RFC 2046, 5.1.1: 1 to 70 ASCII characters.
     if not 1 <= len(boundary) <= 70 or not boundary.isascii() or not boundary.isprintable():
         raise InvalidRequest("The multipart/form-data content type has no usable boundary")
-    return UploadForm(_form(boundary.encode(), chunks, fields), fields)
+    return boundary.encode()
 
 
 def base_name(name: str) -> str | None:
@@ -234,6 +247,10 @@ class _Parts:
 
     def _end_header(self) -> None:
         if self._header.lower() == b"content-disposition":
+            if len(self._value) > MAX_DISPOSITION_BYTES or self._value.count(b";") > MAX_SEMICOLONS:
+                raise InvalidRequest(
+                    f"A Content-Disposition has more than {MAX_DISPOSITION_BYTES} bytes or {MAX_SEMICOLONS} semicolons"
+                )
             self._disposition = bytes(self._value)
         self._header.clear()
         self._value.clear()
@@ -280,10 +297,17 @@ def _disposition(value: bytes) -> Message:
 
 
 def _parameter(header: Message, name: str) -> str | None:
-    """One parameter. RFC 7578, 4.2 forbids the extended form (`filename*`), but clients send it: it counts for more."""
+    """One parameter. RFC 7578, 4.2 forbids the extended form (`filename*`), but clients send it: it counts for more.
+
+    Raises InvalidRequest where its character set cannot be used.
+    """
     # The extended form comes out as (character set, language, text), which the declared type conceals.
     parameters: Sequence[tuple[str, str | tuple[str | None, str | None, str]]]
     parameters = header.get_params([], header="content-disposition")
     values = [value for key, value in parameters if key.lower() == name]
     best = next((value for value in values if isinstance(value, tuple)), values[0] if values else None)
-    return collapse_rfc2231_value(best) if best is not None else None
+    try:
+        return collapse_rfc2231_value(best) if best is not None else None
+    except ValueError as error:
+        # Such as `undefined`, or a name with NUL. One that is merely unknown is taken for ASCII.
+        raise InvalidRequest(f"The {name} of a part cannot be decoded") from error

@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.domain.errors import DomainError, InvalidRequest, UnsupportedMediaType, ValidationFailed
-from server.rpc.multipart import MAX_FIELD_BYTES, MAX_HEADER_BYTES, MAX_PARTS, base_name, parse_form
+from server.rpc.multipart import (
+    MAX_CONTENT_TYPE_LENGTH,
+    MAX_DISPOSITION_BYTES,
+    MAX_FIELD_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_PARTS,
+    MAX_SEMICOLONS,
+    base_name,
+    parse_form,
+)
 
 BOUNDARY = "----b0undary"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -124,6 +133,33 @@ def test_other_content_types_are_refused(content_type: str) -> None:
 def test_a_form_without_a_usable_boundary_is_refused(parameters: str) -> None:
     with pytest.raises(InvalidRequest, match="boundary"):
         parse_form("multipart/form-data" + parameters, pieces_of(b"", []))
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "application/zip"])
+def test_a_long_content_type_is_refused_before_it_is_parsed(kind: str) -> None:
+    parse_form("application/zip;".ljust(MAX_CONTENT_TYPE_LENGTH, "x"), pieces_of(b"", []))
+    with pytest.raises(InvalidRequest, match="The content type is longer than 1000 characters"):
+        parse_form(f'{kind}; boundary="{";" * MAX_CONTENT_TYPE_LENGTH}"', pieces_of(b"", []))
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "utf\0-8"])
+def test_a_boundary_in_a_character_set_of_no_use_is_not_usable(charset: str) -> None:
+    with pytest.raises(InvalidRequest, match="no usable boundary"):
+        parse_form(f"multipart/form-data; boundary*={charset}''x..y", pieces_of(b"", []))
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "utf\0-8"])
+async def test_a_name_in_a_character_set_of_no_use_is_refused(charset: str) -> None:
+    with pytest.raises(InvalidRequest):
+        await read(form(part("file", b"d", extra=f"; filename*={charset}''x..y")))
+
+
+async def test_a_long_content_disposition_is_refused_before_it_is_parsed() -> None:
+    name = "%E2%82%AC" * 255
+    assert (await read(form(part("file", b"d", extra=f"; filename*=utf-8''{name}")))).filename == "€" * 255
+    for extra in ("x" * MAX_DISPOSITION_BYTES, ";" * MAX_SEMICOLONS):
+        with pytest.raises(InvalidRequest, match="A Content-Disposition has more than 4096 bytes or 300 semicolons"):
+            await read(form(part("file", b"d", extra=f'; filename="{extra}"')))
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,10 @@ def _limit_commands(nouns: Any) -> None:
     quotas = nouns.add_parser("quota", help="quotas").add_subparsers(required=True, metavar="VERB")
     quota = quotas.add_parser("set", help="sets a tenant's quotas; one that is not given becomes unlimited")
     quota.add_argument("--tenant", metavar="ID", required=True)
-    quota.add_argument("--packages", metavar="N", type=int, help="packages that it may have")
-    quota.add_argument("--bytes", metavar="N", type=int, help="bytes that its uploaded files may have together")
+    quota.add_argument("--packages", metavar="N", type=_count(2**32 - 1), help="packages that it may have")
+    quota.add_argument(
+        "--bytes", metavar="N", type=_count(2**53 - 1), help="bytes that its uploaded files may have together"
+    )
     quota.set_defaults(command=_set_quota)
     plans = nouns.add_parser("plan", help="rate limits").add_subparsers(required=True, metavar="VERB")
     plan = plans.add_parser("set", help="sets a tenant's plan")
@@ -133,9 +135,21 @@ def _usage(stub: Any, options: argparse.Namespace, metadata: Any) -> Message:
     return response
 
 
+def _count(most: int) -> Callable[[str], int]:
+    def count(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and int(text) <= most):
+            raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {most}")
+        return int(text)
+
+    return count
+
+
 def _time(text: str) -> datetime:
-    parsed = datetime.fromisoformat(text)
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    try:
+        parsed = datetime.fromisoformat(text)
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError("must be a time such as 2027-01-31T12:00:00Z") from None
 
 
 def _to_json(response: Message) -> Any:

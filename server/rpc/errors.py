@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from server.domain import errors
+from server.gen.scorm.v1 import error_reason_pb2
 
 DOMAIN = "scorm-api"
 
@@ -30,6 +31,8 @@ class Entry:
 
 
 _Code = grpc.StatusCode
+# Loaded here, so that reflection knows the file of the reasons too.
+REASONS = error_reason_pb2.ErrorReason
 CATALOGUE: Mapping[str, Entry] = {
     "BAD_REQUEST": Entry(_Code.INVALID_ARGUMENT, 400, "Invalid request"),
     "VALIDATION_ERROR": Entry(_Code.INVALID_ARGUMENT, 400, "Validation failed"),
@@ -102,7 +105,7 @@ class Rendered:
     def to_status(self, request_id: str) -> status_pb2.Status:
         """The canonical status with its details."""
         status = status_pb2.Status(code=self.entry.code.value[0], message=self.message)
-        facts = {key: str(value) for key, value in self.details.items() if not isinstance(value, dict)}
+        facts = {key: _fact(value) for key, value in self.details.items() if not isinstance(value, dict)}
         _add(status, error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=facts))
         field_errors = self.details.get("fieldErrors")
         if field_errors:
@@ -143,6 +146,10 @@ def _details(error: errors.DomainError) -> dict[str, Any]:
             return {"accepted": error.accepted}
         case _:
             return {}
+
+
+def _fact(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _bad_request(field_errors: Mapping[str, list[str]]) -> error_details_pb2.BadRequest:

@@ -9,7 +9,8 @@ import grpc
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import _async as aio_reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from server.rpc.interceptors import Around, AroundEveryCall
 
@@ -22,6 +23,7 @@ OPTIONS = [
     ("grpc.max_metadata_size", 64 * 1024),
 ]
 GRACE_SECONDS = 30
+REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 Register = Callable[[grpc.aio.Server], None]
@@ -39,8 +41,7 @@ class Serving:
         for register in registrations:
             register(self.server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
-        names = [*self._names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME]
-        reflection.enable_server_reflection(names, self.server)
+        _add_reflection(self.server, [*self._names[1:], health.SERVICE_NAME])
 
     async def start(self, address: str) -> None:
         """Listens at `host:port` or `unix:/path`. Raises OSError if it cannot."""
@@ -61,6 +62,20 @@ class Serving:
     async def _set(self, status: Any) -> None:
         for name in self._names:
             await self._health.set(name, status)
+
+
+def _add_reflection(server: grpc.aio.Server, names: Sequence[str]) -> None:
+    """Under both names that clients ask by: the messages of v1 are those of v1alpha, and the package has no other."""
+    names = [*names, reflection.SERVICE_NAME, REFLECTION_V1]
+    reflection.enable_server_reflection(names, server)
+    servicer: Any = aio_reflection.ReflectionServicer(names)
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    methods = {"ServerReflectionInfo": handler}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(REFLECTION_V1, methods),))
 
 
 async def until_told_to_stop() -> signal.Signals:

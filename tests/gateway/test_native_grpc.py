@@ -9,6 +9,7 @@ import pytest
 from google.api import httpbody_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_status import rpc_status
 
@@ -177,6 +178,17 @@ def test_reflection_lists_the_public_services(channel: grpc.Channel) -> None:
     services = set(ProtoReflectionDescriptorDatabase(channel).get_services())
     assert {"scorm.v1.PackageService", "scorm.v1.HealthService", "grpc.health.v1.Health"} <= services
     assert "scorm.v1.AdminService" not in services
+
+
+def test_reflection_answers_by_its_newer_name_too(channel: grpc.Channel) -> None:
+    ask: Any = channel.stream_stream(
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    for file in ("scorm/v1/package_service.proto", "scorm/v1/error_reason.proto"):
+        (answer,) = ask(iter([reflection_pb2.ServerReflectionRequest(file_by_filename=file)]))
+        assert answer.file_descriptor_response.file_descriptor_proto
 
 
 def test_health_answers_both_services(channel: grpc.Channel) -> None:

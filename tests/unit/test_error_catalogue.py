@@ -8,12 +8,12 @@ import pytest
 from google.rpc import error_details_pb2
 
 from server.domain import errors
-from server.gen.scorm.v1 import error_reason_pb2
+from server.rpc import errors as rendering
 from server.rpc.errors import CATALOGUE, render, render_reason
 
 PROTO = Path(__file__).resolve().parents[2] / "proto/scorm/v1/error_reason.proto"
 ENUM_VALUE = re.compile(r"((?:  //.*\n)+)  ERROR_REASON_(\w+) = \d+;")
-REASONS = [name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name][1:]
+REASONS = [name.removeprefix("ERROR_REASON_") for name in rendering.REASONS.DESCRIPTOR.values_by_name][1:]
 COMMENTS = {name: comment for comment, name in ENUM_VALUE.findall(PROTO.read_text())}
 
 

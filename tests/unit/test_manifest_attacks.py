@@ -152,6 +152,29 @@ def test_a_huge_attribute_or_text_is_read_or_refused_but_never_kills() -> None:
     assert fault.startswith("imsmanifest.xml has a name, text or attribute that is too long")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" + " " * 1_000_000 + "y",
+        "<?xml " * 200_000,
+        "x" + "<!---->" * 200_000 + "y",
+        "<!--" * 200_000,
+        "<?xml?>" * 200_000,
+        "<?x?> " * 200_000 + "<!--",
+    ],
+)
+def test_a_prolog_of_any_kind_is_judged_at_once(text: str) -> None:
+    start = time.monotonic()
+    faults_of(text)
+    assert time.monotonic() - start < 2
+
+
+def test_a_declaration_behind_comments_is_tolerated_and_in_comments_is_none() -> None:
+    declaration, rest = manifest12().split("?>", 1)
+    assert parse(f"<!-- one --> <?pi?>{declaration}?>{rest}").title == parse(manifest12()).title
+    assert parse(f"{declaration}?><!-- <?xml version='1.0'?> -->{rest}").title == parse(manifest12()).title
+
+
 def test_messages_do_not_repeat_endless_text() -> None:
     [fault] = faults_of(manifest12().replace('href="sco1/index.html">', f'href="{"x" * 100_000}">'))
     assert len(fault) < 400

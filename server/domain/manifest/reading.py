@@ -24,10 +24,12 @@ MAX_UNDECLARED_PREFIXES = 10
 XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
-_DECLARATION = re.compile(r"<\?xml\s[^>]*?\?>", re.IGNORECASE)
 _UNDECLARED = re.compile(r"Namespace prefix ([A-Za-z_][\w.-]{0,39}) (for|on) ")
-# Past comments and processing instructions, whose text may look like an element.
-_ROOT_NAME = re.compile(r"(?>\s+|<!--.*?-->|<\?.*?\?>)*+<[^\s/>]+", re.DOTALL)
+# Patterns are only matched at one place of the document, never searched for: a search that begins anew at each of its
+# ten million characters takes minutes, in which no other thread runs.
+_SPACE = re.compile(r"\s*+")
+_DECLARATION = re.compile(r"<\?xml\s", re.IGNORECASE)
+_TAG_NAME = re.compile(r"<[^\s/>]++")
 _ENCODING = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""", re.IGNORECASE)
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -47,11 +49,12 @@ def parse_xml(data: bytes, warnings: list[str]) -> Element:
     """The root element. Appends to `warnings`; raises ValidationFailed where it is no XML, or not safely so."""
     if len(data) > MAX_BYTES:
         raise _refused(f"is larger than {MAX_BYTES // 1024**2} MiB")
-    text = _DECLARATION.sub("", _decode(data, warnings).lstrip("\ufeff \t\r\n\0"), count=1)
-    if _has_doctype(text):
-        raise _refused("has a document type declaration (DOCTYPE), which is not accepted")
+    text = _decode(data, warnings).lstrip("\ufeff \t\r\n\0")
     if text.count("<") + text.count("=") > MAX_NODES:
         raise _refused("has too many elements")
+    text = _without_declaration(text)
+    if _has_doctype(text):
+        raise _refused("has a document type declaration (DOCTYPE), which is not accepted")
     root = _parse(text, warnings)
     document: Any = root.getroottree().docinfo  # lxml-stubs leaves its attributes out
     if document.doctype:
@@ -62,6 +65,8 @@ def parse_xml(data: bytes, warnings: list[str]) -> Element:
 
 def _parse(text: str, warnings: list[str]) -> Element:
     missing = ""
+    name = _TAG_NAME.match(text, _end_of_prolog(text))
+    place = name.end() if name else 0
     for _ in range(MAX_UNDECLARED_PREFIXES):
         parser = etree.XMLParser(
             resolve_entities=False,
@@ -74,7 +79,7 @@ def _parse(text: str, warnings: list[str]) -> Element:
             encoding="utf-8",
         )
         try:
-            return etree.fromstring(_ROOT_NAME.sub(rf"\g<0>{missing}", text, count=1).encode(), parser)
+            return etree.fromstring((text[:place] + missing + text[place:]).encode(), parser)
         except etree.XMLSyntaxError as fault:
             # `adlcp:scormtype` without a declaration of `adlcp` is well-formed XML, only not by Namespaces in XML.
             prefix = _UNDECLARED.match(fault.msg or "")
@@ -136,19 +141,44 @@ def _decode_as(name: str, data: bytes, warnings: list[str]) -> str:
     raise AssertionError("ISO 8859-1 decodes every byte")
 
 
-def _has_doctype(text: str) -> bool:
-    """Whether a DOCTYPE stands before the root element, past white space, comments and processing instructions."""
-    at = 0
+def _prolog(text: str) -> Iterator[tuple[int, int]]:
+    """Where each comment and processing instruction before the first element begins and ends."""
+    at = _space_end(text, 0)
     while True:
-        at = text.find("<", at)
         if text.startswith("<!--", at):
-            at = text.find("-->", at)
+            end = text.find("-->", at + 4) + 3
         elif text.startswith("<?", at):
-            at = text.find("?>", at)
+            end = text.find("?>", at + 2) + 2
         else:
-            return text[at : at + 9].upper() == "<!DOCTYPE"
-        if at < 0:
-            return False
+            return
+        if end < at:
+            return
+        yield at, end
+        at = _space_end(text, end)
+
+
+def _space_end(text: str, at: int) -> int:
+    space = _SPACE.match(text, at)
+    return space.end() if space else at
+
+
+def _end_of_prolog(text: str) -> int:
+    """Where the first thing begins that is no white space, comment or processing instruction."""
+    return _space_end(text, max((end for _, end in _prolog(text)), default=0))
+
+
+def _without_declaration(text: str) -> str:
+    """The text as it is decoded already; a declaration behind a comment is wrong, and does no harm."""
+    for start, end in _prolog(text):
+        if _DECLARATION.match(text, start):
+            return text[:start] + text[end:]
+    return text
+
+
+def _has_doctype(text: str) -> bool:
+    """Whether a DOCTYPE follows the prolog, which is where libxml2 looks for one."""
+    at = text.find("<", _end_of_prolog(text))
+    return at >= 0 and text[at : at + 9].upper() == "<!DOCTYPE"
 
 
 def _reason(fault: etree.XMLSyntaxError) -> str:

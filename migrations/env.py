@@ -6,6 +6,7 @@ import psycopg
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
+from server.storage.migrate import refuse_old
 from server.storage.tables import METADATA
 
 # One key for all migrators of a database; advisory locks are per database.
@@ -22,6 +23,7 @@ def _mine(_object: object, name: str | None, kind: str, _reflected: bool, _compa
 
 
 def _migrate(connection: Connection) -> None:
+    refuse_old(connection)
     context.configure(
         connection=connection,
         target_metadata=METADATA,

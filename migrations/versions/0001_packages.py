@@ -158,19 +158,19 @@ def _create_uploads() -> None:
     )
 
 
-# procrastinate keeps every step of its schema in its package: up to this one, whatever version is installed. What a
-# newer version adds is applied by a migration of its own.
-_LAST_JOBS_STEP = "03.04.00_50_post_add_retry_failed_job_procedure.sql"
-
-
 def _create_jobs() -> None:
-    """procrastinate's tables, outside row-level security: a job carries its tenant's id."""
+    """procrastinate's tables, outside row-level security: a job carries its tenant's id.
+
+    As a whole, for its steps cannot be applied in one transaction: one adds a value to a type, a later one uses it,
+    which Postgres before 17 refuses until the first is committed. The schema says up to which step it is, so that a
+    migration for a newer procrastinate applies those after it: none where this one ran with the newer version.
+    """
+    scripts = resources.files("procrastinate.sql")
+    last_step = max(step.name for step in (scripts / "migrations").iterdir() if step.name.endswith(".sql"))
     op.execute("CREATE SCHEMA jobs")
+    op.execute(f"COMMENT ON SCHEMA jobs IS 'procrastinate up to {last_step}'")
     op.execute("SET LOCAL search_path = jobs")
-    steps = sorted(step.name for step in (resources.files("procrastinate.sql") / "migrations").iterdir())
-    for name in steps:
-        if name.endswith(".sql") and name <= _LAST_JOBS_STEP:
-            _execute_as_it_is((resources.files("procrastinate.sql") / "migrations" / name).read_text())
+    _execute_as_it_is((scripts / "schema.sql").read_text())
     op.execute("SET LOCAL search_path = public")
     # Callers and triggers find procrastinate's tables whatever search_path the caller has.
     op.execute(

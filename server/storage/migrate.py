@@ -8,11 +8,16 @@ from alembic import command
 from alembic.config import Config
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import create_engine, pool
+from sqlalchemy import Connection, create_engine, pool
 
 from server.storage.tables import OPERATOR_ROLE, SERVER_ROLE
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+OLDEST_POSTGRES = 15
+
+
+class PostgresTooOld(psycopg.NotSupportedError):
+    """The server is older than OLDEST_POSTGRES. The message says what it is and what is needed."""
 
 
 class RolesNotAllowed(Exception):
@@ -23,13 +28,25 @@ def migrate(dsn: str, *, revision: str = "head") -> None:
     """Applies what is missing, as the role that owns the tables. Repeating is harmless.
 
     Several processes may do it at once; within one process Alembic allows one at a time.
-    The role needs CREATE on the database and schema public and, the first time on a server, CREATEROLE.
+    The role needs CREATE on the database and schema public and, the first time on a server, CREATEROLE. Raises
+    PostgresTooOld.
     """
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=pool.NullPool)
     with engine.connect() as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def refuse_old(connection: Connection) -> None:
+    """Raises PostgresTooOld."""
+    driver_connection = connection.connection.driver_connection
+    assert driver_connection is not None
+    version: int = driver_connection.info.server_version
+    if version < OLDEST_POSTGRES * 10_000:
+        raise PostgresTooOld(
+            f"this is Postgres {version // 10_000}.{version % 10_000}, and {OLDEST_POSTGRES} or later is needed"
+        )
 
 
 def migration_sql() -> str:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from procrastinate.schema import SchemaManager
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import CheckConstraint, create_engine, inspect, pool
 
@@ -16,6 +17,7 @@ from server.storage.tables import METADATA
 from tests.databases import Dsns, Template
 
 ROOT = Path(__file__).resolve().parents[2]
+JOBS_STEPS = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
 
 
 def test_migrations_make_what_the_models_say(dsns: Dsns) -> None:
@@ -97,15 +99,22 @@ def test_the_migrations_as_a_script_make_the_same(database_template: Template) -
         assert shape(scripted) == shape(migrated)
 
 
-def test_the_jobs_schema_is_what_procrastinate_expects(database_template: Template) -> None:
-    """Ours grows by procrastinate's own steps; a new installation of its version has it as a whole."""
-    import procrastinate.schema
-
+def test_the_jobs_schema_is_what_procrastinates_steps_make_one_by_one(database_template: Template) -> None:
     with database_template.copy() as ours, database_template.copy() as theirs:
         with psycopg.connect(theirs.owner, autocommit=True) as connection:
             connection.execute("drop schema jobs cascade; create schema jobs; set search_path = jobs")
-            connection.execute(procrastinate.schema.SchemaManager.get_schema().encode())
+            for step in JOBS_STEPS:
+                connection.execute(step.read_bytes())
         assert shape(ours)["jobs"] == shape(theirs)["jobs"]
+
+
+def test_the_jobs_schema_says_up_to_which_step_it_is(dsns: Dsns) -> None:
+    with psycopg.connect(dsns.owner) as connection:
+        said = connection.execute("select obj_description('jobs'::regnamespace)").fetchone()
+    assert said == (f"procrastinate up to {JOBS_STEPS[-1].name}",)
+    assert JOBS_STEPS[-1].name == "03.04.00_50_post_add_retry_failed_job_procedure.sql", (
+        "procrastinate has new steps: add a migration that applies those which the schema does not name yet"
+    )
 
 
 def test_an_ordinary_role_that_owns_its_database_can_migrate(database_template: Template) -> None:

@@ -175,6 +175,35 @@ def test_a_declaration_behind_comments_is_tolerated_and_in_comments_is_none() ->
     assert parse(f"{declaration}?><!-- <?xml version='1.0'?> -->{rest}").title == parse(manifest12()).title
 
 
+@pytest.mark.parametrize("name", ["a" + "\u0301" * 900 + "\u0316" * 900, "a" + "\u0f73" * 1300])
+def test_names_of_many_combining_characters_are_looked_for_in_linear_time(name: str) -> None:
+    files = "".join(f'<file href="{number}{name}"/>' for number in range(200))
+    start = time.monotonic()
+    assert parse(manifest12().replace("</resource>", files + "</resource>", 1), names=[f"x/{name}"]).warnings
+    assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "attribute"),
+    [
+        ('href="sco1/index.html">', 'href="sco1/index.html?{}">', "href"),
+        ("</resource>", '<file href="{}"/></resource>', "href"),
+        ("<resource ", '<resource xml:base="{}" ', "xml:base"),
+        ("<resource ", '<resource xml:base="\u00e9{}" ', "xml:base"),
+        ('identifierref="RES-1"', 'identifierref="RES-1" parameters="{}"', "parameters"),
+    ],
+)
+def test_references_of_more_than_four_kibibytes_are_refused(old: str, new: str, attribute: str) -> None:
+    text = manifest12().replace(old, new.format("x" * 4097), 1)
+    assert faults_of(text) == [f"The manifest has '{attribute}' longer than 4096 bytes"]
+
+
+def test_nested_bases_are_not_joined_beyond_four_kibibytes() -> None:
+    text = manifest12().replace("<resource ", f'<resource xml:base="{"x" * 3000}/" ', 1)
+    text = text.replace("<resources", f'<resources xml:base="{"x" * 3000}/"', 1)
+    assert faults_of(text) == ["The manifest has 'xml:base' longer than 4096 bytes"]
+
+
 def test_messages_do_not_repeat_endless_text() -> None:
     [fault] = faults_of(manifest12().replace('href="sco1/index.html">', f'href="{"x" * 100_000}">'))
     assert len(fault) < 400

@@ -1,4 +1,5 @@
 import io
+import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -8,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from server.domain.errors import TooLarge, ValidationFailed
+from server.domain.zip_names import fold_name
 from server.domain.zip_rules import ZipEntry, ZipLimits, ZipPlan, decode_name, entry_of, plan
 from tests.factories import Member, scorm12_package, zip_bytes
 
@@ -324,3 +326,15 @@ def test_planning_a_plan_changes_nothing(names: list[str], folder: str) -> None:
     again = plan_names(planned.names)
     assert again.names == planned.names
     assert (again.root_prefix, again.ignored) == ("", ())
+
+
+def test_names_of_many_combining_characters_are_compared_in_linear_time() -> None:
+    hostile = "a" + "\u0301" * 30_000 + "\u0316" * 30_000
+    start = time.monotonic()
+    fold_name(hostile)
+    assert time.monotonic() - start < 1
+
+
+def test_names_in_other_normal_forms_are_folded_alike_as_far_as_languages_go() -> None:
+    assert fold_name("Caf\u00e9") == fold_name("CAFE\u0301")
+    assert fold_name("a" + "\u0316\u0301" * 15) == fold_name("a" + "\u0301\u0316" * 15)

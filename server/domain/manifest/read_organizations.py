@@ -10,7 +10,7 @@ from server.domain.manifest.read_metadata import read_metadata
 from server.domain.manifest.read_resources import manifests
 from server.domain.manifest.read_sequencing import collection_of, read_sequencing
 from server.domain.manifest.reading import MAX_DEPTH, Element, attribute, child, children, local_name, text_of
-from server.domain.manifest.references import with_parameters
+from server.domain.manifest.references import bounded, with_parameters
 from server.domain.manifest.sequencing import Sequencing
 from server.domain.manifest.values import Notes, boolean, show
 
@@ -109,7 +109,7 @@ class OrganizationReader:
         # The organization takes the item's place in the tree, unless the item says how to sequence it.
         sequenced = element if nested is None or child(element, "sequencing") is not None else nested
         resource = None if nested is not None else self._resource(element, identifier)
-        parameters = attribute(element, "parameters") or ""
+        parameters = bounded(attribute(element, "parameters") or "", "parameters")
         url = self._url(resource, identifier, title, parameters, leaf=not parts)
         item = Item(
             identifier=identifier,

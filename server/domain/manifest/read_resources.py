@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 from server.domain.manifest.model import Resource
 from server.domain.manifest.read_metadata import read_metadata
 from server.domain.manifest.reading import XML_BASE, Element, attribute, children, collapse
-from server.domain.manifest.references import PackageNames, Target, resolve
+from server.domain.manifest.references import PackageNames, Target, bounded, resolve
 from server.domain.manifest.values import Notes, show, token
 
 # Looking for a file in every reading of its href takes time; a manifest could list hundreds of thousands.
@@ -46,7 +46,7 @@ def _resource_elements(root: Element) -> Iterator[Element]:
 
 
 def _resource(element: Element, identifier: str, names: PackageNames, notes: Notes, missing: list[str]) -> Resource:
-    base, href = _base(element), attribute(element, "href") or None
+    base, href = _base(element), bounded(attribute(element, "href") or "", "href") or None
     target = resolve(href, base, names) if href else None
     if target is not None and target.note:
         notes.add(f"The href {show(href or '')} of resource {show(identifier)} {target.note}")
@@ -72,7 +72,8 @@ def _base(element: Element) -> str:
     joined = ""
     for base in reversed(bases):
         if base:
-            joined = urljoin(joined, collapse(str(base)).replace("\\", "/"))
+            written = bounded(collapse(str(base)).replace("\\", "/"), "xml:base")
+            joined = bounded(urljoin(joined, written), "xml:base")
     return joined
 
 
@@ -81,7 +82,7 @@ def _files(element: Element, base: str, names: PackageNames, missing: list[str])
         href = attribute(file, "href")
         if not href or len(missing) >= MAX_MISSING_FILES:
             continue
-        target: Target | None = resolve(href, base, names)
+        target: Target | None = resolve(bounded(href, "href"), base, names)
         if target is None:
             missing.append(href)
         elif target.path is not None:

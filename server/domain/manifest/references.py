@@ -2,12 +2,15 @@
 
 import posixpath
 import re
-import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes, urljoin
 
-from server.domain.zip_names import fold_name
+from server.domain.errors import ValidationFailed
+from server.domain.zip_names import compose, fold_name
+
+# Items share what their resources refer to, and resources their xml:base: a long one would be there thousands of times.
+MAX_REFERENCE_BYTES = 4096
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _WEB = re.compile(r"(https?:)?//[^/]", re.IGNORECASE)
@@ -35,14 +38,14 @@ class PackageNames:
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = frozenset(names)
-        self._composed = _first_of((unicodedata.normalize("NFC", name), name) for name in sorted(names))
+        self._composed = _first_of((compose(name), name) for name in sorted(names))
         self._folded = _first_of((fold_name(name), name) for name in sorted(names))
 
     def find(self, path: str) -> tuple[str, str | None] | None:
         """The entry of that path, and what was wrong with the path if anything."""
         if path in self._names:
             return path, None
-        composed = self._composed.get(unicodedata.normalize("NFC", path))
+        composed = self._composed.get(compose(path))
         if composed is not None:
             return composed, None
         folded = self._folded.get(fold_name(path))
@@ -56,6 +59,13 @@ def _first_of(pairs: Iterator[tuple[str, str]]) -> dict[str, str]:
     for key, name in pairs:
         found.setdefault(key, name)
     return found
+
+
+def bounded(reference: str, name: str) -> str:
+    """The reference as it is. Raises ValidationFailed if it is too long; `name` is that of its attribute."""
+    if len(reference) > MAX_REFERENCE_BYTES or len(reference.encode()) > MAX_REFERENCE_BYTES:
+        raise ValidationFailed.of("file", f"The manifest has '{name}' longer than {MAX_REFERENCE_BYTES} bytes")
+    return reference
 
 
 def resolve(href: str, base: str, names: PackageNames) -> Target | None:

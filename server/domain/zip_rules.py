@@ -253,11 +253,16 @@ def _name_warnings(files: Sequence[PlannedFile], entries: Sequence[ZipEntry]) ->
     if any("\\" in entries[file.index].name for file in files):
         yield "File names in the zip have backslashes; they were read as slashes"
     seen: dict[str, str] = {}
+    pairs = 0
     for file in files:
         # Storage knows upper and lower case, so both stay; on the author's machine only one of them did.
         other = seen.setdefault(fold_name(file.name), file.name)
         if other != file.name:
-            yield f"{show_name(other)} and {show_name(file.name)} differ in case or accents' encoding only"
+            pairs += 1
+            if pairs <= SHOWN_FAULTS:
+                yield f"{show_name(other)} and {show_name(file.name)} differ in case or accents' encoding only"
+    if pairs > SHOWN_FAULTS:
+        yield f"and {pairs - SHOWN_FAULTS} more files differ from another in case or accents' encoding only"
 
 
 def _find_manifest(files: Sequence[PlannedFile]) -> PlannedFile:

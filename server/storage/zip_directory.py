@@ -19,6 +19,9 @@ _END_64 = struct.Struct("<4sQ2H2L4Q")
 _RECORD = struct.Struct("<4s6H3L5H2L")
 _MAX_COMMENT_BYTES = 0xFFFF
 _BATCH_BYTES = 256 * 1024
+# All names are in memory until they are judged. No path in a package may have a quarter of that length.
+MAX_NAME_BYTES = 4096
+MAX_DIRECTORY_BYTES = 32 * 1024**2
 _UNSET_16, _UNSET_32 = 0xFFFF, 0xFFFFFFFF
 _UTF8_FLAG = 1 << 11
 _ZIP64_EXTRA, _UNICODE_PATH_EXTRA = 0x0001, 0x7075
@@ -95,6 +98,8 @@ def _placed(count: int, size: int, offset: int, *, end: int) -> DirectoryPlace:
 
 def read_records(descriptor: int, directory: DirectoryPlace) -> Iterator[ZipEntry]:
     """Every record, read in batches whatever the directory's size. Raises ValidationFailed under `file`."""
+    if directory.size > MAX_DIRECTORY_BYTES:
+        raise ValidationFailed.of("file", f"The directory of the zip is larger than {MAX_DIRECTORY_BYTES} bytes")
     batch = b""
     for more in _batches(descriptor, directory):
         batch += more
@@ -133,7 +138,10 @@ def _entry(record: bytes, shift: int) -> ZipEntry:
         size, packed, offset = _wide(extra.get(_ZIP64_EXTRA, b""), size, packed, offset)
     if disk not in (0, _UNSET_16):
         raise ValidationFailed.of("file", _PARTS)
-    name = _unicode_path(extra.get(_UNICODE_PATH_EXTRA), raw_name) or decode_name(raw_name, bool(flags & _UTF8_FLAG))
+    wide_name = extra.get(_UNICODE_PATH_EXTRA, b"")
+    if max(len(raw_name), len(wide_name)) > MAX_NAME_BYTES:
+        raise ValidationFailed.of("file", f"The zip has a file whose name is longer than {MAX_NAME_BYTES} bytes")
+    name = _unicode_path(wide_name, raw_name) or decode_name(raw_name, bool(flags & _UTF8_FLAG))
     return ZipEntry(
         name=name,
         is_dir=name.endswith(("/", "\\")),
@@ -165,9 +173,9 @@ def _wide(extra: bytes, *narrow: int) -> list[int]:
         raise ValidationFailed.of("file", DAMAGED) from None
 
 
-def _unicode_path(extra: bytes | None, raw_name: bytes) -> str | None:
+def _unicode_path(extra: bytes, raw_name: bytes) -> str | None:
     """APPNOTE 4.6.9: the name in UTF-8, valid while the checksum of the other one in it still fits."""
-    if extra is None or len(extra) <= 5 or extra[0] != 1:
+    if len(extra) <= 5 or extra[0] != 1:
         return None
     if struct.unpack_from("<L", extra, 1)[0] != binascii.crc32(raw_name):
         return None

@@ -152,6 +152,29 @@ def test_too_many_entries_are_refused_by_the_announced_and_by_the_true_number() 
     assert refused.value.field_errors["file"] == ["The zip has more than 5 entries"]
 
 
+def test_names_of_more_than_four_kibibytes_are_refused_as_they_are_read() -> None:
+    assert_reads(zipped({"x" * 4096: b"1"}), {"x" * 4096: b"1"})
+    assert fault(zipped({"a": b"", "x" * 4097: b""})) == "The zip has a file whose name is longer than 4096 bytes"
+    info = zipfile.ZipInfo("short.txt")
+    name = b"x" * 4097
+    info.extra = struct.pack("<2HBL", 0x7075, 5 + len(name), 1, binascii.crc32(b"short.txt")) + name
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(info, b"1")
+    assert fault(out.getvalue()) == "The zip has a file whose name is longer than 4096 bytes"
+
+
+def test_a_directory_of_more_than_32_mebibytes_is_refused_unread() -> None:
+    end = struct.Struct("<4s4H2LH")
+    size = 32 * 1024**2 + 1
+    with tempfile.TemporaryFile(buffering=0) as file:
+        file.seek(size)
+        file.write(end.pack(b"PK\5\6", 0, 0, 1, 1, size, 0, 0))
+        with pytest.raises(ValidationFailed) as refused:
+            Archive.read(file.fileno(), size_bytes=size + end.size, max_entries=10)
+    assert refused.value.field_errors["file"] == [f"The directory of the zip is larger than {size - 1} bytes"]
+
+
 def test_a_damaged_directory_is_refused() -> None:
     data = zipped({"a": b"1", "b": b"2"})
     record, end = data.index(b"PK\1\2"), data.index(b"PK\5\6")

@@ -338,3 +338,11 @@ def test_names_of_many_combining_characters_are_compared_in_linear_time() -> Non
 def test_names_in_other_normal_forms_are_folded_alike_as_far_as_languages_go() -> None:
     assert fold_name("Caf\u00e9") == fold_name("CAFE\u0301")
     assert fold_name("a" + "\u0316\u0301" * 15) == fold_name("a" + "\u0301\u0316" * 15)
+
+
+def test_names_that_differ_in_case_by_the_hundred_are_counted() -> None:
+    names = [f"{letter}{number}" for number in range(100) for letter in "aA"]
+    warnings = plan_names(["imsmanifest.xml", *names]).warnings
+    assert len(warnings) == 11
+    assert warnings[0] == "'a0' and 'A0' differ in case or accents' encoding only"
+    assert warnings[-1] == "and 90 more files differ from another in case or accents' encoding only"

@@ -17,7 +17,8 @@ from sqlalchemy import select
 from server.dev import postgres
 from server.domain.errors import DatabaseFailed, Unavailable
 from server.storage import connection
-from server.storage.connection import ConstraintViolated, PostgresDatabase, PostgresOperatorDatabase
+from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
+from server.storage.failures import ConstraintViolated
 from server.storage.migrate import ensure_login_roles, migrate
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas

@@ -9,6 +9,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from server.domain.errors import InvalidRequest, UnsupportedMediaType, ValidationFailed
+from server.services.upload_ports import FORM_OVERHEAD_BYTES
 
 FORM = "multipart/form-data"
 ARCHIVES = ("application/zip", "application/x-zip-compressed", "application/octet-stream")
@@ -16,7 +17,10 @@ MAX_PARTS = 20
 MAX_FIELD_BYTES = 64 * 1024
 MAX_HEADERS = 32
 MAX_HEADER_BYTES = 16 * 1024
+MAX_PREAMBLE_BYTES = 64 * 1024
 MAX_EPILOGUE_BYTES = 64 * 1024
+# Streams of gRPC may hold messages without bytes; the gateway sends one or two.
+MAX_EMPTY_CHUNKS = 100
 MAX_TEXT_LENGTH = 255
 # The standard library reads a header's parameters in quadratic time.
 MAX_CONTENT_TYPE_LENGTH = 1000
@@ -31,7 +35,7 @@ class UploadForm:
     """An upload's file as an async iterator of bytes; `uploaded_by` and `filename` are final once it has ended.
 
     Iterating raises InvalidRequest where the body is malformed or ends early, and ValidationFailed where a field is
-    missing, repeated or too long. Nothing is buffered beyond the pieces of one chunk.
+    missing, repeated or too long. All but the file is bounded. Nothing is buffered beyond the pieces of one chunk.
     """
 
     def __init__(self, pieces: AsyncIterator[bytes], fields: "_Fields") -> None:
@@ -62,6 +66,7 @@ def parse_form(
     if len(content_type) > MAX_CONTENT_TYPE_LENGTH:
         raise InvalidRequest(f"The content type is longer than {MAX_CONTENT_TYPE_LENGTH} characters")
     fields = _Fields(uploaded_by=uploaded_by or None, filename=base_name(filename or ""))
+    chunks = _not_empty(chunks)
     # The header's own text is compared: get_content_type() would answer text/plain for nonsense.
     kind = content_type.partition(";")[0].strip().lower()
     if kind in ARCHIVES:
@@ -90,12 +95,22 @@ def base_name(name: str) -> str | None:
     return "".join(character for character in last if character.isprintable()).strip()[:MAX_TEXT_LENGTH] or None
 
 
+async def _not_empty(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    empty = 0
+    async for chunk in chunks:
+        if chunk:
+            yield chunk
+            continue
+        empty += 1
+        if empty > MAX_EMPTY_CHUNKS:
+            raise InvalidRequest(f"The upload has more than {MAX_EMPTY_CHUNKS} messages without bytes")
+
+
 async def _raw(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     empty = True
     async for chunk in chunks:
-        if chunk:
-            empty = False
-            yield chunk
+        empty = False
+        yield chunk
     if empty:
         raise ValidationFailed.of("file", "is required")
 
@@ -111,17 +126,22 @@ async def _form(boundary: bytes, chunks: AsyncIterator[bytes], fields: "_Fields"
 
 
 async def _from_delimiter(delimiter: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Passes the body on from its first delimiter. A preamble other than empty lines is refused.
+    """Passes the body on from its first delimiter. A preamble other than some empty lines is refused.
 
     The parser accepts some preambles or not depending on where the chunks are cut.
     """
     head = b""
+    preamble_bytes = 0
     started = False
     async for chunk in chunks:
         if started:
             yield chunk
             continue
+        preamble_bytes += len(head) + len(chunk)
         head = (head + chunk).lstrip(b"\r\n")
+        preamble_bytes -= len(head)
+        if preamble_bytes > MAX_PREAMBLE_BYTES:
+            raise InvalidRequest(f"The body begins with more than {MAX_PREAMBLE_BYTES} bytes of empty lines")
         if len(head) < len(delimiter) and delimiter.startswith(head):
             continue
         if not head.startswith(delimiter):
@@ -192,6 +212,7 @@ class _Parts:
         self._parts = 0
         self._files = 0
         self._file_bytes = 0
+        self._received_bytes = 0
         self._ended = False
         self._epilogue_bytes = 0
         self._name = ""
@@ -202,6 +223,7 @@ class _Parts:
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Parses one chunk and gives the file's bytes in it."""
+        self._received_bytes += len(chunk)
         if self._ended:
             self._epilogue_bytes += len(chunk)
             if self._epilogue_bytes > MAX_EPILOGUE_BYTES:
@@ -211,6 +233,9 @@ class _Parts:
             self._parser.write(chunk)
         except FormParserError as error:
             raise InvalidRequest("The body is no well-formed multipart/form-data") from error
+        # The parser skips some bytes without a word, such as blanks after a boundary.
+        if self._received_bytes - self._file_bytes > FORM_OVERHEAD_BYTES:
+            raise InvalidRequest(f"The form has more than {FORM_OVERHEAD_BYTES} bytes around its file")
         yield from self._pieces
         self._pieces.clear()
 

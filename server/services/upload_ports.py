@@ -5,6 +5,9 @@ from typing import BinaryIO, Protocol
 
 from server.domain.zip_rules import ZipEntry
 
+# What a body may have around the file: at most 20 parts of 64 KiB with headers of 16 KiB, a preamble and an epilogue.
+FORM_OVERHEAD_BYTES = 2 * 1024**2
+
 
 class UploadStopped(Exception):
     """Raised from reads in threads once the upload that they work for has ended early. Never leaves the upload."""

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from server.domain.errors import TooLarge, Unavailable
-from server.services.upload_ports import UploadStopped
+from server.services.upload_ports import FORM_OVERHEAD_BYTES, UploadStopped
 from server.storage.archive import Archive
 
 MIB = 1024**2
 STEP_BYTES = 64 * MIB
 BATCH_BYTES = MIB
 RETRY_AFTER_SECONDS = 30
-# A form has at most 20 parts of 64 KiB with headers of 16 KiB around the file.
-FORM_OVERHEAD_BYTES = 2 * MIB
 
 _PREFIX = "upload-"
 _LEFTOVER_SECONDS = 60

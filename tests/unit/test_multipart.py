@@ -12,13 +12,17 @@ from server.domain.errors import DomainError, InvalidRequest, UnsupportedMediaTy
 from server.rpc.multipart import (
     MAX_CONTENT_TYPE_LENGTH,
     MAX_DISPOSITION_BYTES,
+    MAX_EMPTY_CHUNKS,
     MAX_FIELD_BYTES,
     MAX_HEADER_BYTES,
     MAX_PARTS,
+    MAX_PREAMBLE_BYTES,
     MAX_SEMICOLONS,
+    UploadForm,
     base_name,
     parse_form,
 )
+from server.services.upload_ports import FORM_OVERHEAD_BYTES
 
 BOUNDARY = "----b0undary"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -233,6 +237,54 @@ async def test_a_body_that_goes_on_after_its_end_is_refused() -> None:
     assert (await read(body + b"x" * 1000, cuts=[len(body)])).data == b"d"
     with pytest.raises(InvalidRequest, match="goes on"):
         await read(body + b"x" * 100_000, cuts=[len(body)])
+
+
+async def drained(upload: UploadForm) -> None:
+    async for _ in upload:
+        pass
+
+
+async def endless(start: bytes, fill: bytes, *, bytes_at_most: int) -> AsyncIterator[bytes]:
+    """`start`, then `fill` until it has been refused."""
+    yield start
+    for _ in range(bytes_at_most // max(1, len(fill)) + 1):
+        yield fill
+    raise AssertionError("more was asked for than was needed")
+
+
+@pytest.mark.parametrize("fill", [b"\r\n" * 1000, b"\r" * 1000, b"\r\n"])
+async def test_endless_empty_lines_before_the_form_are_refused(fill: bytes) -> None:
+    body = b"\r\n" * (MAX_PREAMBLE_BYTES // 2) + form(file_part(b"d"))
+    assert (await read(body, cuts=range(0, MAX_PREAMBLE_BYTES, 1001))).data == b"d"
+    upload = parse_form(FORM, endless(b"", fill, bytes_at_most=MAX_PREAMBLE_BYTES))
+    with pytest.raises(InvalidRequest, match="begins with more than 65536 bytes of empty lines"):
+        await anext(aiter(upload))
+
+
+async def test_endless_blanks_that_the_parser_skips_are_refused() -> None:
+    body = file_part(b"d") + f"--{BOUNDARY}".encode()
+    upload = parse_form(FORM, endless(body, b" " * 65536, bytes_at_most=FORM_OVERHEAD_BYTES))
+    with pytest.raises(InvalidRequest, match="more than 2097152 bytes around its file"):
+        await drained(upload)
+
+
+@pytest.mark.parametrize(("content_type", "start"), [("application/zip", b"PK"), (FORM, file_part(b"d")), (FORM, b"")])
+async def test_endless_messages_without_bytes_are_refused(content_type: str, start: bytes) -> None:
+    upload = parse_form(content_type, endless(start, b"", bytes_at_most=MAX_EMPTY_CHUNKS))
+    with pytest.raises(InvalidRequest, match="more than 100 messages without bytes"):
+        await drained(upload)
+
+
+async def test_the_file_does_not_count_as_what_is_around_it() -> None:
+    data = b"x" * (FORM_OVERHEAD_BYTES + 100_000)
+    assert (await read(form(file_part(data)), cuts=range(0, len(data), 70_000))).data == data
+
+
+async def test_the_largest_form_that_the_parts_allow_is_within_what_may_be_around_the_file() -> None:
+    headers = f"X-A: {'y' * (MAX_HEADER_BYTES - 70)}\r\n"
+    parts = [part("x", b"y" * MAX_FIELD_BYTES, headers=headers)] * (MAX_PARTS - 1)
+    body = b"\r\n" * (MAX_PREAMBLE_BYTES // 2) + form(*parts, file_part(b"d")) + b"x" * 60_000
+    assert (await read(body)).data == b"d"
 
 
 async def test_file_bytes_are_handed_on_before_the_body_ends() -> None:

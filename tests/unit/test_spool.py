@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from server.domain.errors import TooLarge, Unavailable
-from server.services.upload_ports import UploadStopped
-from server.storage.spool import FORM_OVERHEAD_BYTES, DiskSpool
+from server.services.upload_ports import FORM_OVERHEAD_BYTES, UploadStopped
+from server.storage.spool import DiskSpool
 
 MIB = 1024**2
 

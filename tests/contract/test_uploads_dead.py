@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -20,26 +19,12 @@ from tests.contract.uploads_fixtures import (
     Bucket,
     Host,
     endless,
-    running_bucket,
     running_host,
     until,
     with_limits,
 )
 from tests.databases import Dsns
 from tests.factories import scorm12_package
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
-    with running_bucket(tmp_path_factory.mktemp("storage")) as bucket:
-        yield bucket
-
-
-@pytest.fixture
-async def host(storage: Bucket, dsns: Dsns, tmp_path: Path) -> AsyncIterator[Host]:
-    storage.blobs.delete_prefix("")
-    async with running_host(dsns, storage, tmp_path) as running:
-        yield running
 
 
 async def stored_by_a_dead_process(host: Host) -> UUID:

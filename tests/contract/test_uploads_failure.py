@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -32,7 +32,6 @@ from tests.contract.uploads_fixtures import (
     Bucket,
     Host,
     endless,
-    running_bucket,
     running_host,
     until,
     with_limits,
@@ -41,19 +40,6 @@ from tests.databases import Dsns
 from tests.factories import Member, course_files, manifest12, scorm12_package, zip_bytes
 
 LARGE = os.urandom(20 * MIB)
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
-    with running_bucket(tmp_path_factory.mktemp("storage")) as bucket:
-        yield bucket
-
-
-@pytest.fixture
-async def host(storage: Bucket, dsns: Dsns, tmp_path: Path) -> AsyncIterator[Host]:
-    storage.blobs.delete_prefix("")
-    async with running_host(dsns, storage, tmp_path) as running:
-        yield running
 
 
 def course(*members: Member) -> bytes:

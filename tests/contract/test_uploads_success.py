@@ -2,30 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from server.domain.errors import QuotaExceeded
 from server.domain.packages import content_prefix, original_name
-from tests.contract.uploads_fixtures import MIB, Body, Bucket, Host, running_bucket, running_host
-from tests.databases import Dsns
+from tests.contract.uploads_fixtures import MIB, Body, Host
 from tests.factories import Member, course_files, manifest12, scorm12_package, scorm2004_package, zip_bytes
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
-    with running_bucket(tmp_path_factory.mktemp("storage")) as bucket:
-        yield bucket
-
-
-@pytest.fixture
-async def host(storage: Bucket, dsns: Dsns, tmp_path: Path) -> AsyncIterator[Host]:
-    storage.blobs.delete_prefix("")
-    async with running_host(dsns, storage, tmp_path) as running:
-        yield running
 
 
 def stored(host: Host, name: str) -> bytes:

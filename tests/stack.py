@@ -142,10 +142,12 @@ def launch(
     environment: dict[str, str] | None = None,
     interpreter: str = sys.executable,
     user: int | None = None,
+    command: Sequence[str] | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> "subprocess.Popen[str]":
     """Starts the supervisor and returns at once; it prints to `var/stdout` and ends with this process.
 
-    Only root can make another `user` run it.
+    Only root can make another `user` run it. `command` is run instead of the supervisor, which it shall start.
     """
     var.mkdir(parents=True, exist_ok=True)
     variables = {
@@ -160,10 +162,10 @@ def launch(
     flags = ["--end-with-parent", *([] if durable else ["--not-durable"])]
     with (var / "stdout").open("w") as stdout:
         return subprocess.Popen(
-            [interpreter, "-m", "server.dev", *flags],
+            command or [interpreter, "-m", "server.dev", *flags],
             cwd=ROOT,
             env=variables,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,9 +1,10 @@
-"""`make run`: starts a copy of the platform, shows how to use it, and ends it on Ctrl-C or SIGTERM."""
+"""`make run`: starts a copy of the platform, shows how to use it, ends it on Ctrl-C, SIGTERM or a closed terminal."""
 
 import argparse
 import asyncio
 import contextlib
 import os
+import select
 import shlex
 import signal
 import sys
@@ -15,6 +16,10 @@ from server.dev.children import StartFailed, end_with_my_parent
 from server.dev.place import Occupied
 from server.dev.run import Platform
 from server.dev.settings import RunSettings
+
+# A signal to a whole process group arrives twice or thrice: by itself, from make, and when make is gone.
+HURRY_SECONDS = 1.0
+TERMINAL_SECONDS = 0.5
 
 
 def main() -> int:
@@ -43,6 +48,7 @@ async def _run(platform: Platform) -> int:
     asked = asyncio.Event()
     _on_signals(platform, asked)
     began = time.monotonic()
+    watching = asyncio.create_task(_watch_terminal(sys.stdin.fileno(), asked)) if _has_terminal() else None
     try:
         platform.take_place()
         starting = asyncio.create_task(platform.start())
@@ -60,19 +66,40 @@ async def _run(platform: Platform) -> int:
         say(f"✗ {failure}")
         return 1
     finally:
+        if watching is not None:
+            watching.cancel()
         await platform.stop()
 
 
 def _on_signals(platform: Platform, asked: asyncio.Event) -> None:
-    """The first asks to stop, the second to hurry."""
+    """The first asks to stop, one that comes HURRY_SECONDS later or more to hurry."""
+    first = 0.0
 
     def ask() -> None:
-        if asked.is_set():
+        nonlocal first
+        if not asked.is_set():
+            first = time.monotonic()
+            asked.set()
+        elif time.monotonic() - first >= HURRY_SECONDS:
             platform.hurry()
-        asked.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, ask)
+
+
+def _has_terminal() -> bool:
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+
+
+async def _watch_terminal(descriptor: int, asked: asyncio.Event) -> None:
+    """Asks to stop once the terminal is closed: make, hung up with its terminal, waits for us and passes nothing on."""
+    terminal = select.poll()
+    terminal.register(descriptor, 0)  # POLLHUP and POLLERR are told unasked; input is none of our business
+    while True:
+        if terminal.poll(0):
+            asked.set()
+            return
+        await asyncio.sleep(TERMINAL_SECONDS)
 
 
 def _show(platform: Platform, *, seconds: float) -> None:

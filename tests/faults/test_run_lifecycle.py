@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pty
 import pwd
 import shutil
 import signal
@@ -135,6 +136,29 @@ def test_a_second_signal_hurries(copy: Stack) -> None:
     copy.process.send_signal(signal.SIGTERM)
     assert copy.process.wait(10) == 0
     assert processes_of(copy.var) == []
+
+
+def test_a_signal_to_make_and_everything_below_it_is_one_wish_to_stop(var: Path, tmp_path: Path) -> None:
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"run:\n\t@exec {sys.executable} -m server.dev --end-with-parent --not-durable\n")
+    make = launch(var, command=["make", "-f", str(makefile)])
+    wait_until_ready(make, var)
+    os.killpg(make.pid, signal.SIGTERM)
+    make.wait(40)
+    eventually(lambda: processes_of(var) == [])
+    printed = (var / "stdout").read_text()
+    assert "stopping\nstopped\n" in printed
+    assert "was killed" not in printed
+
+
+def test_a_closed_terminal_ends_the_copy(var: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = launch(var, stdin=theirs)
+    os.close(theirs)
+    eventually(lambda: "✓ storage" in (var / "stdout").read_text())
+    os.close(ours)
+    assert process.wait(40) == 0
+    assert processes_of(var) == []
 
 
 def test_a_killed_copy_leaves_no_process_and_the_next_has_all_data(var: Path) -> None:

@@ -75,6 +75,7 @@ class CommandChild:
     def __init__(self, command: Command) -> None:
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
+        self._log_start = 0
 
     @property
     def name(self) -> str:
@@ -92,7 +93,7 @@ class CommandChild:
 
     async def launch(self) -> None:
         """Starts the program and waits for `ready`."""
-        self._process = await _spawn(self._command)
+        self._process, self._log_start = await _spawn(self._command)
         await self._until_ready()
 
     async def _until_ready(self) -> None:
@@ -100,12 +101,15 @@ class CommandChild:
         deadline = loop.time() + self._command.start_seconds
         while not await self._command.ready():
             if not self._running():
-                raise StartFailed(f"{self.name} {await self.exited()}{log_tail(self._command.log)}")
+                raise StartFailed(f"{self.name} {await self.exited()}{self._last_words()}")
             if loop.time() > deadline:
                 await self._kill()
                 seconds = self._command.start_seconds
-                raise StartFailed(f"{self.name} was not ready within {seconds:.0f} s{log_tail(self._command.log)}")
+                raise StartFailed(f"{self.name} was not ready within {seconds:.0f} s{self._last_words()}")
             await asyncio.sleep(POLL_SECONDS)
+
+    def _last_words(self) -> str:
+        return log_tail(self._command.log, since=self._log_start)
 
     async def exited(self) -> str:
         """Waits for the end."""
@@ -138,21 +142,25 @@ class CommandChild:
 
 async def run_to_end(command: Command, *, seconds: float) -> None:
     """Runs a program that ends by itself. Raises StartFailed if it fails or takes longer; it is killed then."""
-    process = await _spawn(command)
+    process, log_start = await _spawn(command)
     try:
         status = await asyncio.wait_for(process.wait(), timeout=seconds)
     except TimeoutError:
-        raise StartFailed(f"{command.name} took more than {seconds:.0f} s{log_tail(command.log)}") from None
+        raise StartFailed(
+            f"{command.name} took more than {seconds:.0f} s{log_tail(command.log, since=log_start)}"
+        ) from None
     finally:
         if process.returncode is None:
             process.kill()
     if status != 0:
-        raise StartFailed(f"{command.name} {describe_exit(status)}{log_tail(command.log)}")
+        raise StartFailed(f"{command.name} {describe_exit(status)}{log_tail(command.log, since=log_start)}")
 
 
-async def _spawn(command: Command) -> asyncio.subprocess.Process:
+async def _spawn(command: Command) -> tuple[asyncio.subprocess.Process, int]:
+    """Starts a program; answers it, and how long its log was before."""
     with open_log(command.log) as log:
-        return await asyncio.create_subprocess_exec(
+        log_start = os.fstat(log).st_size
+        process = await asyncio.create_subprocess_exec(
             *command.arguments,
             env=dict(command.environment),
             cwd=command.directory,
@@ -163,6 +171,7 @@ async def _spawn(command: Command) -> asyncio.subprocess.Process:
             start_new_session=True,
             preexec_fn=die_with_parent(signal.SIGKILL),
         )
+        return process, log_start
 
 
 def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
@@ -216,11 +225,11 @@ def open_log(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def log_tail(path: Path) -> str:
-    """The end of a log, indented under a line that names it; empty if there is none."""
+def log_tail(path: Path, *, since: int) -> str:
+    """The end of what a log holds from byte `since` on, indented under a line that names it; empty if that is none."""
     try:
         with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - LOG_TAIL_BYTES))
+            log.seek(max(since, path.stat().st_size - LOG_TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()[-8:]
     except OSError:
         return ""

@@ -136,6 +136,13 @@ async def test_a_child_that_cannot_be_ready_fails_the_start_with_the_end_of_its_
         await scene.supervisor.start(scene.child("broken", "print('no bucket here', flush=True); sys.exit(3)"))
 
 
+async def test_a_failed_start_does_not_show_what_earlier_runs_logged(scene: Scene) -> None:
+    (scene.folder / "broken.log").write_text("the disk was on fire\n")
+    with pytest.raises(StartFailed, match="no bucket here") as failed:
+        await scene.supervisor.start(scene.child("broken", "print('no bucket here', flush=True); sys.exit(3)"))
+    assert "on fire" not in str(failed.value)
+
+
 async def test_a_child_that_is_never_ready_is_killed(scene: Scene) -> None:
     child = scene.child("slow", "time.sleep(60)", start_seconds=0.2)
     with pytest.raises(StartFailed, match="slow was not ready within"):

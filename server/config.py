@@ -56,7 +56,11 @@ class Settings:
             "",
         )
     )
-    spool_dir: Path = field(metadata=_setting("SPOOL_DIR", "directory for uploads on their way", "/tmp/scorm-spool"))
+    spool_dir: Path = field(
+        metadata=_setting(
+            "SPOOL_DIR", "directory for uploads on their way; new, or this user's with mode 0700", "/tmp/scorm-spool"
+        )
+    )
     spool_bytes: int = field(
         metadata=_setting("SPOOL_BYTES", "disk that uploads on their way may use together, per process", str(40 * GIB))
     )

@@ -59,7 +59,7 @@ from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
 from server.storage.signing import ContentTokenSigner
 from server.storage.single_holder import run_as_single_holder
-from server.storage.spool import DiskSpool
+from server.storage.spool import DiskSpool, SpoolUnusable
 from server.storage.tenants import PostgresTenants
 from server.storage.uploads import PostgresUploads
 
@@ -198,7 +198,7 @@ def _uploads(core: Core, stack: AsyncExitStack) -> Uploads:
     settings = core.settings
     threads = TransferThreads(settings.transfer_threads)
     stack.callback(threads.close)
-    spool = DiskSpool(settings.spool_dir, budget_bytes=settings.spool_bytes, max_file_bytes=settings.max_package_bytes)
+    spool = _spool(settings)
     stack.callback(spool.close)
     limits = ZipLimits(max_expanded_bytes=settings.max_expanded_bytes, max_files=settings.max_package_files)
     uploads = Uploads(
@@ -214,6 +214,15 @@ def _uploads(core: Core, stack: AsyncExitStack) -> Uploads:
     )
     stack.push_async_callback(uploads.drain)
     return uploads
+
+
+def _spool(settings: Settings) -> DiskSpool:
+    try:
+        return DiskSpool(
+            settings.spool_dir, budget_bytes=settings.spool_bytes, max_file_bytes=settings.max_package_bytes
+        )
+    except SpoolUnusable as error:
+        raise SettingsError(f"SPOOL_DIR: {error}") from error
 
 
 def _worker_loops(

@@ -1,9 +1,11 @@
 """Disk space for uploads on their way: bounded, nameless, readable while it grows."""
 
 import asyncio
+import contextlib
 import errno
 import io
 import os
+import stat
 import tempfile
 import threading
 import time
@@ -26,17 +28,24 @@ _LEFTOVER_SECONDS = 60
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+class SpoolUnusable(Exception):
+    """The directory cannot be, or must not be, used. The message says why."""
+
+
 def _no_room() -> Unavailable:
     return Unavailable("Too many uploads are on their way", retry_after_seconds=RETRY_AFTER_SECONDS)
 
 
 class DiskSpool:
-    """Fulfils `Spool`. One per process, used from its event loop; `budget_bytes` bounds all files together."""
+    """Fulfils `Spool`. One per process, used from its event loop; `budget_bytes` bounds all files together.
+
+    Raises SpoolUnusable where the directory cannot be made, or is there and somebody else could reach into it.
+    """
 
     def __init__(
         self, directory: Path, *, budget_bytes: int, max_file_bytes: int, step_bytes: int = STEP_BYTES
     ) -> None:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(directory)
         _remove_leftovers(directory)
         self.directory = directory
         self.max_file_bytes = max_file_bytes
@@ -71,12 +80,31 @@ class DiskSpool:
         self.threads.shutdown()
 
 
+def _make_private(directory: Path) -> None:
+    """Makes the directory, or makes sure that it is one which only this user can look into and write to."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = directory.lstat()
+    except OSError as error:
+        raise SpoolUnusable(f"{directory} cannot be made: {error.strerror}") from error
+    if not stat.S_ISDIR(found.st_mode):
+        # In a place like /tmp anybody can put a link, and choose where it leads.
+        raise SpoolUnusable(f"{directory} is no directory, but a link to one: name the directory itself")
+    if found.st_uid != os.geteuid():
+        raise SpoolUnusable(f"{directory} belongs to user {found.st_uid}, not to this process's user {os.geteuid()}")
+    if found.st_mode & 0o077:
+        raise SpoolUnusable(f"{directory} is open to other users: give it mode 0700, or name a new directory in it")
+
+
 def _remove_leftovers(directory: Path) -> None:
     """Where the file system cannot make nameless files, a process killed at the wrong moment leaves a named one."""
     for path in directory.glob(f"{_PREFIX}*"):
-        # A younger one may be another process's, about to be unlinked.
-        if path.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
-            path.unlink(missing_ok=True)
+        # Another process may remove its own, or the same, meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            found = path.lstat()
+            # A younger one may be another process's, about to be unlinked.
+            if stat.S_ISREG(found.st_mode) and found.st_mtime < time.time() - _LEFTOVER_SECONDS:
+                path.unlink()
 
 
 class DiskSpooledFile:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from server import main
+from server.config import Settings, SettingsError
 from server.domain.errors import TooLarge, Unavailable
 from server.services.upload_ports import FORM_OVERHEAD_BYTES, UploadStopped
-from server.storage.spool import DiskSpool
+from server.storage.spool import DiskSpool, SpoolUnusable
 
 MIB = 1024**2
 
@@ -183,3 +185,72 @@ def test_what_a_killed_process_left_is_removed_at_start(tmp_path: Path) -> None:
         os.utime(path, (0, 0))
     DiskSpool(tmp_path, budget_bytes=1, max_file_bytes=1).close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "upload-young"]
+
+
+def test_what_is_no_plain_file_is_left_alone_at_start(tmp_path: Path) -> None:
+    (tmp_path / "upload-dangling").symlink_to(tmp_path / "nothing")
+    (tmp_path / "upload-folder").mkdir()
+    os.utime(tmp_path / "upload-folder", (0, 0))
+    DiskSpool(tmp_path, budget_bytes=1, max_file_bytes=1).close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["upload-dangling", "upload-folder"]
+
+
+def test_a_leftover_that_another_process_removes_meanwhile_does_not_stop_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "upload-old"
+    path.touch()
+    os.utime(path, (0, 0))
+    real = Path.unlink
+
+    def second(self: Path, missing_ok: bool = False) -> None:
+        real(self)
+        real(self, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", second)
+    DiskSpool(tmp_path, budget_bytes=1, max_file_bytes=1).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_is_not_followed_to_a_directory_that_somebody_chose(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir(mode=0o700)
+    (target / "upload-precious").write_bytes(b"x")
+    os.utime(target / "upload-precious", (0, 0))
+    (tmp_path / "spool").symlink_to(target)
+    with pytest.raises(SpoolUnusable, match="a link"):
+        DiskSpool(tmp_path / "spool", budget_bytes=1, max_file_bytes=1)
+    assert (target / "upload-precious").exists()
+
+
+@pytest.mark.parametrize("mode", [0o750, 0o702, 0o777])
+def test_a_directory_that_others_can_reach_into_is_refused(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    with pytest.raises(SpoolUnusable, match="is open to other users"):
+        DiskSpool(tmp_path, budget_bytes=1, max_file_bytes=1)
+
+
+def test_a_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(SpoolUnusable, match="belongs to user"):
+        DiskSpool(tmp_path, budget_bytes=1, max_file_bytes=1)
+
+
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    for name in ("file", "file/below", "dangling"):
+        with pytest.raises(SpoolUnusable, match="cannot be made"):
+            DiskSpool(tmp_path / name, budget_bytes=1, max_file_bytes=1)
+
+
+def test_a_role_says_which_setting_named_an_unusable_directory(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    environment = {
+        "SPOOL_DIR": str(tmp_path / "link"),
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1/none",
+        "API_KEY_PEPPER_FILE": "unread",
+        "CONTENT_SIGNING_KEY_FILE": "unread",
+    }
+    with pytest.raises(SettingsError, match=r"SPOOL_DIR: .* link"):
+        main._spool(Settings.from_environment(environment))

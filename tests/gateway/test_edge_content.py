@@ -291,23 +291,29 @@ def test_a_revoked_grant_is_gone_within_three_seconds_and_stays_gone(edge: Edge)
     assert edge.content("x", token=token).status_code == 200
     edge.upstream.gone.add("to-be-revoked")
     revoked_at = time.monotonic()
-    while (response := edge.content("x", token=token)).status_code == 200:
-        assert time.monotonic() - revoked_at < 3.2
+    asked_at = revoked_at
+    while edge.content("x", token=token).status_code == 200:
+        # However long the answer takes: what is asked later must not be let in.
+        assert asked_at - revoked_at < 3.05
         time.sleep(0.02)
+        asked_at = time.monotonic()
     asked = len(edge.upstream.checks)
     for _ in range(10):
         response = edge.content("x", token=token)
         assert_error(response, 410, "GONE")
     assert response.headers["cache-control"] == "no-store"
-    assert len(edge.upstream.checks) - asked <= 1, "a refusal is not asked about again and again"
+    # A refusal is remembered for 1.5 s.
+    assert len(edge.upstream.checks) - asked <= 1 + (time.monotonic() - asked_at) / 1.5
 
 
 def test_a_course_with_many_files_asks_once(edge: Edge) -> None:
     edge.bucket.objects[f"{PREFIX}/x"] = b"x"
     asked, token = len(edge.upstream.checks), edge.token(jti="many-files")
+    began = time.monotonic()
     for _ in range(50):
         assert edge.content("x", token=token).status_code == 200
-    assert len(edge.upstream.checks) - asked <= 2
+    # Again after 2 s, before the 3 s are over.
+    assert len(edge.upstream.checks) - asked <= 1 + (time.monotonic() - began) / 2
 
 
 def test_courses_may_not_install_service_workers(edge: Edge) -> None:

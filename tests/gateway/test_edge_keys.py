@@ -68,10 +68,12 @@ def test_a_cached_key_does_not_gain_the_scopes_that_it_lacks(edge: Edge) -> None
 
 def test_the_key_filter_is_asked_once_in_a_while_only(edge: Edge) -> None:
     edge.upstream.keys["often"] = Key("t")
+    began = time.monotonic()
     with edge.client("often") as client:
         for _ in range(50):
             assert client.get("/api/v1/packages").status_code == 200
-    assert lookups(edge, "often") <= 2
+    # Again after 2 s, before the 3 s are over.
+    assert lookups(edge, "often") <= 1 + (time.monotonic() - began) / 2
 
 
 def test_a_refusal_is_not_remembered(edge: Edge) -> None:
@@ -87,9 +89,12 @@ def test_a_revoked_key_is_refused_within_the_edges_three_seconds(edge: Edge) -> 
         assert client.get("/api/v1/packages").status_code == 200
         del edge.upstream.keys["revoked"]
         revoked_at = time.monotonic()
+        asked_at = revoked_at
         while client.get("/api/v1/packages").status_code == 200:
-            assert time.monotonic() - revoked_at < 3.2
+            # However long the answer takes: what is asked later must not be let in.
+            assert asked_at - revoked_at < 3.05
             time.sleep(0.02)
+            asked_at = time.monotonic()
         for _ in range(5):
             assert client.get("/api/v1/packages").status_code == 401
 

@@ -175,6 +175,90 @@ def test_a_declaration_behind_comments_is_tolerated_and_in_comments_is_none() ->
     assert parse(f"{declaration}?><!-- <?xml version='1.0'?> -->{rest}").title == parse(manifest12()).title
 
 
+TOO_OFTEN = "The manifest uses its nested manifests or its reusable sequencing too often for their size"
+TOO_MUCH = "The manifest has more than 16777216 bytes once all that its items and resources share is written out"
+RULE = (
+    '<imsss:preConditionRule><imsss:ruleConditions><imsss:ruleCondition condition="{}"/></imsss:ruleConditions>'
+    '<imsss:ruleAction action="skip"/></imsss:preConditionRule>'
+)
+
+
+def quickly(text: str) -> list[str]:
+    start = time.monotonic()
+    faults = faults_of(text)
+    assert time.monotonic() - start < 10
+    return faults
+
+
+def shared_sequencing(*, rules: int, items: int, condition: str = "satisfied", own: str = "") -> str:
+    """A collection with one element of so many rules, and so many items that refer to it."""
+    collection = (
+        '<imsss:sequencingCollection><imsss:sequencing ID="S"><imsss:sequencingRules>'
+        f"{RULE.format(condition) * rules}</imsss:sequencingRules></imsss:sequencing></imsss:sequencingCollection>"
+    )
+    text = manifest2004().replace("</manifest>", f"{collection}</manifest>")
+    sequencing = f'<imsss:sequencing IDRef="S">{own}</imsss:sequencing>'
+    many = "".join(f'<item identifier="x{n}"><title>t</title>{sequencing}</item>' for n in range(items))
+    return text.replace("</organization>", many + "</organization>")
+
+
+def nested_uses(content: str, *, uses: int) -> str:
+    """An item with this inside, in a nested manifest that so many items refer to."""
+    nested = (
+        '<manifest identifier="M"><organizations><organization identifier="O"><item identifier="n">'
+        f"<title>t</title>{content}</item></organization></organizations></manifest>"
+    )
+    many = "".join(f'<item identifier="x{n}" identifierref="M"><title>t</title></item>' for n in range(uses))
+    return (
+        manifest12().replace("</organization>", many + "</organization>").replace("</manifest>", nested + "</manifest>")
+    )
+
+
+def test_reusable_sequencing_cannot_multiply_what_is_stored() -> None:
+    assert quickly(shared_sequencing(rules=1000, items=1000)) == [TOO_MUCH]
+
+
+def test_reusable_sequencing_cannot_multiply_what_is_read() -> None:
+    own = '<imsss:controlMode choice="false"/>'
+    assert quickly(shared_sequencing(rules=3000, items=5000, condition="no", own=own)) == [TOO_OFTEN]
+
+
+def test_reusable_sequencing_is_read_once_for_all_items() -> None:
+    manifest = parse(shared_sequencing(rules=2, items=500))
+    read = [item.sequencing for item in manifest.organization.items[1:]]
+    assert len(read[0].pre_condition_rules) == 2
+    assert all(one is read[0] for one in read)
+    assert from_json(to_json(manifest)) == manifest
+
+
+def test_nested_manifests_cannot_multiply_what_items_say() -> None:
+    assert quickly(nested_uses(f"<adlcp:datafromlms>{'x' * 100_000}</adlcp:datafromlms>", uses=4000)) == [TOO_MUCH]
+    assert quickly(nested_uses("<x/>" * 50_000, uses=4000)) == [TOO_OFTEN]
+
+
+def test_a_long_href_cannot_be_shared_by_thousands_of_items() -> None:
+    text = manifest12().replace('href="sco1/index.html">', f'href="sco1/index.html?{"x" * 4000}">', 1)
+    many = "".join(f'<item identifier="x{n}" identifierref="RES-1" parameters="a"/>' for n in range(9000))
+    assert quickly(text.replace("</organization>", many + "</organization>")) == [TOO_MUCH]
+
+
+def test_a_long_base_cannot_be_shared_by_thousands_of_resources_or_files() -> None:
+    text = manifest12().replace("<resources", f'<resources xml:base="{"a/" * 2000}"', 1)
+    many = "".join(f'<resource identifier="x{n}"/>' for n in range(9000))
+    assert quickly(text.replace("</resources>", many + "</resources>")) == [TOO_MUCH]
+    files = "".join(f'<file href="imsmanifest.xml?{n}"/>' for n in range(50_000))
+    assert quickly(text.replace("</resource>", files + "</resource>", 1)) == [
+        "The manifest lists too many files under too long an xml:base"
+    ]
+
+
+def test_too_many_resources_are_refused() -> None:
+    many = "".join(f'<resource identifier="x{n}"/>' for n in range(50_000))
+    assert quickly(manifest12().replace("</resources>", many + "</resources>")) == [
+        "The manifest has more than 50000 resources"
+    ]
+
+
 @pytest.mark.parametrize("name", ["a" + "\u0301" * 900 + "\u0316" * 900, "a" + "\u0f73" * 1300])
 def test_names_of_many_combining_characters_are_looked_for_in_linear_time(name: str) -> None:
     files = "".join(f'<file href="{number}{name}"/>' for number in range(200))

@@ -389,3 +389,9 @@ def test_warnings_are_limited() -> None:
 def test_what_is_not_xml_is_refused(text: str) -> None:
     [fault] = faults_of(text)
     assert fault.startswith("imsmanifest.xml is not")
+
+
+def test_a_base_that_is_no_uri_is_ignored() -> None:
+    manifest = parse(manifest12().replace("<resources", '<resources xml:base="http://[x/"'))
+    assert manifest.warnings == ("The xml:base 'http://[x/' is no URI; it was ignored",)
+    assert first_item(manifest).url == "sco1/index.html"

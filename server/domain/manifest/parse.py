@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from server.domain.errors import ValidationFailed
+from server.domain.manifest.allowance import Allowance
 from server.domain.manifest.editions import note_namespaces, read_edition, schema_of
 from server.domain.manifest.model import Item, Manifest, Organization, Resource
 from server.domain.manifest.read_metadata import language_of, read_metadata
@@ -31,8 +32,9 @@ def parse_manifest(data: bytes, *, names: Collection[str], fallback_title: str) 
     note_namespaces(root, notes)
 
     metadata = read_metadata(root)
-    resources = read_resources(root, PackageNames(names), notes)
-    reader = OrganizationReader(root, edition, resources, notes)
+    allowance = Allowance()
+    resources = read_resources(root, PackageNames(names), notes, allowance)
+    reader = OrganizationReader(root, edition, resources, notes, allowance)
     trees = reader.read()
     chosen = _choose(trees, reader.default_identifier(), notes)
     if chosen is None:

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from server.domain.errors import ValidationFailed
+from server.domain.manifest.allowance import Allowance, weigh
 from server.domain.manifest.item_elements import completion_threshold, with_adl_elements
 from server.domain.manifest.model import CompletionThreshold, Edition, Item, Organization, Resource
 from server.domain.manifest.read_metadata import read_metadata
 from server.domain.manifest.read_resources import manifests
-from server.domain.manifest.read_sequencing import collection_of, read_sequencing
+from server.domain.manifest.read_sequencing import Parts, collection_of, read_sequencing, sequencing_parts
 from server.domain.manifest.reading import MAX_DEPTH, Element, attribute, child, children, local_name, text_of
 from server.domain.manifest.references import bounded, with_parameters
 from server.domain.manifest.sequencing import Sequencing
@@ -40,8 +41,11 @@ class OrganizationReader:
     edition: Edition
     resources: Mapping[str, Resource]
     notes: Notes
-    _collection: dict[str, Element] = field(init=False)
+    allowance: Allowance
+    _collection: dict[str, Parts] = field(init=False)
     _manifests: dict[str, Element] = field(init=False)
+    _nested: dict[str, Element | None] = field(init=False, default_factory=dict)
+    _sequencings: dict[tuple[Element, ...], tuple[Sequencing, int]] = field(init=False, default_factory=dict)
     _identifiers: set[str] = field(init=False, default_factory=set)
     _next_numbers: dict[str, int] = field(init=False, default_factory=dict)
     _faults: list[str] = field(init=False, default_factory=list)
@@ -73,6 +77,7 @@ class OrganizationReader:
 
     def _tree(self, element: Element) -> Tree:
         self._faults = []
+        sequencing = self._sequencing(element)
         organization = Organization(
             identifier=self._identifier(element, "organization"),
             title=text_of(child(element, "title"))[:MAX_TITLE],
@@ -81,18 +86,28 @@ class OrganizationReader:
             shared_data_global_to_system=boolean(element, "shareddataglobaltosystem", True, self.notes),
             completion_threshold=self._modern(completion_threshold(element, self.edition, self.notes)),
             metadata=read_metadata(element),
-            sequencing=self._sequencing(element),
+            sequencing=sequencing,
             items=tuple(self._item(one, 1, (self.root,)) for one in children(element, "item")),
         )
+        self.allowance.store(weigh(organization, without=("sequencing", "items")))
         return Tree(organization, tuple(self._faults))
 
     def _modern(self, value: CompletionThreshold | None) -> CompletionThreshold | None:
         return None if self.edition is Edition.SCORM_1_2 else value
 
     def _sequencing(self, element: Element) -> Sequencing:
+        """Of equal ones one value, but each is stored on its own."""
         if self.edition is Edition.SCORM_1_2:
             return Sequencing()
-        return read_sequencing(element, self._collection, self.notes)
+        own, borrowed = sequencing_parts(element, self._collection, self.notes)
+        key = (*own.values(), *borrowed.values())
+        if key not in self._sequencings:
+            self.allowance.read(*borrowed.values())
+            sequencing = read_sequencing({**borrowed, **own}, self.notes)
+            self._sequencings[key] = sequencing, weigh(sequencing)
+        sequencing, size = self._sequencings[key]
+        self.allowance.store(size)
+        return sequencing
 
     def _item(self, element: Element, depth: int, inside: tuple[Element, ...]) -> Item:
         """An item with all below it. `inside` are the manifests that it was reached through."""
@@ -102,6 +117,7 @@ class OrganizationReader:
         if not title:
             self.notes.add(f"Item {show(identifier)} has no title; its identifier is shown")
         nested = self._nested_organization(element, identifier, inside)
+        self.allowance.read(element, *([] if nested is None else [nested]))
         parts = tuple(self._item(one, depth + 1, inside) for one in children(element, "item"))
         if nested is not None:
             within = (*inside, _manifest_of(nested))
@@ -123,7 +139,9 @@ class OrganizationReader:
             sequencing=self._sequencing(sequenced),
             children=parts,
         )
-        return with_adl_elements(item, element, self.edition, self.notes)
+        item = with_adl_elements(item, element, self.edition, self.notes)
+        self.allowance.store(weigh(item, without=("sequencing", "children")))
+        return item
 
     def _count(self, depth: int) -> None:
         self._items += 1
@@ -160,11 +178,9 @@ class OrganizationReader:
         if manifest in inside:
             self.notes.add(f"Item {show(identifier)} refers to the manifest that it is part of; this was ignored")
             return None
-        elements = list(_organization_elements(manifest))
-        default = _default_of(manifest)
-        return next(
-            (one for one in elements if attribute(one, "identifier") == default), elements[0] if elements else None
-        )
+        if reference not in self._nested:
+            self._nested[reference] = _default_organization(manifest)
+        return self._nested[reference]
 
     def _resource(self, element: Element, identifier: str) -> Resource | None:
         reference = attribute(element, "identifierref")
@@ -209,6 +225,11 @@ class OrganizationReader:
 def _organization_elements(manifest: Element) -> Iterator[Element]:
     for holder in children(manifest, "organizations"):
         yield from children(holder, "organization")
+
+
+def _default_organization(manifest: Element) -> Element | None:
+    elements, default = list(_organization_elements(manifest)), _default_of(manifest)
+    return next((one for one in elements if attribute(one, "identifier") == default), elements[0] if elements else None)
 
 
 def _manifest_of(organization: Element) -> Element:

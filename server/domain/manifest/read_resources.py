@@ -1,8 +1,11 @@
 """<resources> into values, of the manifest and of those nested in it."""
 
 from collections.abc import Iterator
-from urllib.parse import urljoin
+from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit
 
+from server.domain.errors import ValidationFailed
+from server.domain.manifest.allowance import Allowance, weigh
 from server.domain.manifest.model import Resource
 from server.domain.manifest.read_metadata import read_metadata
 from server.domain.manifest.reading import XML_BASE, Element, attribute, children, collapse
@@ -11,25 +14,19 @@ from server.domain.manifest.values import Notes, show, token
 
 # Looking for a file in every reading of its href takes time; a manifest could list hundreds of thousands.
 MAX_MISSING_FILES = 1000
+MAX_RESOURCES = 50_000
 
 
-def read_resources(root: Element, names: PackageNames, notes: Notes) -> dict[str, Resource]:
+def read_resources(root: Element, names: PackageNames, notes: Notes, allowance: Allowance) -> dict[str, Resource]:
     """Every resource by its identifier; the first of equal ones."""
-    found: dict[str, Resource] = {}
-    missing: list[str] = []
-    for element in _resource_elements(root):
-        identifier = attribute(element, "identifier")
-        if not identifier:
-            notes.add("A resource without an identifier was ignored")
-        elif identifier in found:
-            notes.add(f"The resource {show(identifier)} is declared twice; the first one counts")
-        else:
-            found[identifier] = _resource(element, identifier, names, notes, missing)
+    reader = _ResourceReader(names, notes, allowance)
+    reader.read(root, "")
+    missing = reader.missing
     if missing:
         count = str(len(missing)) if len(missing) < MAX_MISSING_FILES else f"At least {MAX_MISSING_FILES}"
         lists = "file that the manifest lists is" if len(missing) == 1 else "files that the manifest lists are"
         notes.add(f"{count} {lists} not in the package, such as {show(missing[0])}")
-    return found
+    return reader.found
 
 
 def manifests(root: Element) -> Iterator[Element]:
@@ -39,51 +36,79 @@ def manifests(root: Element) -> Iterator[Element]:
         yield from manifests(element)
 
 
-def _resource_elements(root: Element) -> Iterator[Element]:
-    for manifest in manifests(root):
+@dataclass(slots=True)
+class _ResourceReader:
+    names: PackageNames
+    notes: Notes
+    allowance: Allowance
+    found: dict[str, Resource] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    def read(self, manifest: Element, outer_base: str) -> None:
+        """All resources of a manifest, then those of the manifests in it."""
+        base = self._base(manifest, outer_base)
         for holder in children(manifest, "resources"):
-            yield from children(holder, "resource")
+            holder_base = self._base(holder, base)
+            for element in children(holder, "resource"):
+                self._add(element, holder_base)
+        for nested in children(manifest, "manifest"):
+            self.read(nested, base)
 
+    def _add(self, element: Element, outer_base: str) -> None:
+        identifier = attribute(element, "identifier")
+        if not identifier:
+            self.notes.add("A resource without an identifier was ignored")
+        elif identifier in self.found:
+            self.notes.add(f"The resource {show(identifier)} is declared twice; the first one counts")
+        elif len(self.found) == MAX_RESOURCES:
+            raise ValidationFailed.of("file", f"The manifest has more than {MAX_RESOURCES} resources")
+        else:
+            resource = self._resource(element, identifier, self._base(element, outer_base))
+            self.allowance.store(weigh(resource))
+            self.found[identifier] = resource
 
-def _resource(element: Element, identifier: str, names: PackageNames, notes: Notes, missing: list[str]) -> Resource:
-    base, href = _base(element), bounded(attribute(element, "href") or "", "href") or None
-    target = resolve(href, base, names) if href else None
-    if target is not None and target.note:
-        notes.add(f"The href {show(href or '')} of resource {show(identifier)} {target.note}")
-    return Resource(
-        identifier=identifier,
-        type=attribute(element, "type") or "webcontent",
-        scorm_type=token(element, "scormtype", ("sco", "asset"), notes),
-        href=href,
-        base=base,
-        path=target.path if target else None,
-        url=target.url if target else None,
-        files=tuple(dict.fromkeys(_files(element, base, names, missing))),
-        dependencies=tuple(
-            reference for one in children(element, "dependency") if (reference := attribute(one, "identifierref"))
-        ),
-        metadata=read_metadata(element),
-    )
+    def _resource(self, element: Element, identifier: str, base: str) -> Resource:
+        href = bounded(attribute(element, "href") or "", "href") or None
+        target = self._resolve(href, base) if href else None
+        if target is not None and target.note:
+            self.notes.add(f"The href {show(href or '')} of resource {show(identifier)} {target.note}")
+        return Resource(
+            identifier=identifier,
+            type=attribute(element, "type") or "webcontent",
+            scorm_type=token(element, "scormtype", ("sco", "asset"), self.notes),
+            href=href,
+            base=base,
+            path=target.path if target else None,
+            url=target.url if target else None,
+            files=tuple(dict.fromkeys(self._files(element, base))),
+            dependencies=tuple(
+                reference for one in children(element, "dependency") if (reference := attribute(one, "identifierref"))
+            ),
+            metadata=read_metadata(element),
+        )
 
+    def _files(self, element: Element, base: str) -> Iterator[str]:
+        for file in children(element, "file"):
+            href = attribute(file, "href")
+            if not href or len(self.missing) >= MAX_MISSING_FILES:
+                continue
+            target = self._resolve(bounded(href, "href"), base)
+            if target is None:
+                self.missing.append(href)
+            elif target.path is not None:
+                yield target.path
 
-def _base(element: Element) -> str:
-    """The xml:base that holds inside an element (XML Base 4.2: outer bases apply to inner ones)."""
-    bases = [element.get(XML_BASE), *(outer.get(XML_BASE) for outer in element.iterancestors())]
-    joined = ""
-    for base in reversed(bases):
-        if base:
-            written = bounded(collapse(str(base)).replace("\\", "/"), "xml:base")
-            joined = bounded(urljoin(joined, written), "xml:base")
-    return joined
+    def _resolve(self, href: str, base: str) -> Target | None:
+        self.allowance.resolve(href, base)
+        return resolve(href, base, self.names)
 
-
-def _files(element: Element, base: str, names: PackageNames, missing: list[str]) -> Iterator[str]:
-    for file in children(element, "file"):
-        href = attribute(file, "href")
-        if not href or len(missing) >= MAX_MISSING_FILES:
-            continue
-        target: Target | None = resolve(bounded(href, "href"), base, names)
-        if target is None:
-            missing.append(href)
-        elif target.path is not None:
-            yield target.path
+    def _base(self, element: Element, outer: str) -> str:
+        """The xml:base that holds inside an element (XML Base 4.2: outer bases apply to inner ones)."""
+        written = bounded(collapse(str(element.get(XML_BASE) or "")).replace("\\", "/"), "xml:base")
+        try:
+            # Only here does it raise for "//[x": joining to nothing takes any text.
+            urlsplit(written)
+            return bounded(urljoin(outer, written), "xml:base") if written else outer
+        except ValueError:
+            self.notes.add(f"The xml:base {show(written)} is no URI; it was ignored")
+            return outer

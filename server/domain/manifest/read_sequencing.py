@@ -55,24 +55,52 @@ COMBINATIONS = ("all", "any")
 TIMINGS = ("never", "once", "onEachNewAttempt")
 REQUIRED = ("always", "ifAttempted", "ifNotSkipped", "ifNotSuspended")
 
+PARTS = frozenset(
+    {
+        "controlmode",
+        "constrainedchoiceconsiderations",
+        "sequencingrules",
+        "limitconditions",
+        "auxiliaryresources",
+        "rolluprules",
+        "rollupconsiderations",
+        "objectives",
+        "adlseq:objectives",
+        "randomizationcontrols",
+        "deliverycontrols",
+    }
+)
+
 Parts = Mapping[str, Element]
 
 
-def collection_of(manifest: Element) -> dict[str, Element]:
+def collection_of(manifest: Element) -> dict[str, Parts]:
     """The reusable <sequencing> elements of a manifest's <sequencingCollection>, by ID; the first of equal IDs."""
-    found: dict[str, Element] = {}
+    found: dict[str, Parts] = {}
     for holder in children(manifest, "sequencingcollection"):
         for element in children(holder, "sequencing"):
-            found.setdefault(attribute(element, "id") or "", element)
+            identifier = attribute(element, "id") or ""
+            if identifier not in found:
+                found[identifier] = _parts(element)
     return found
 
 
-def read_sequencing(parent: Element, collection: Mapping[str, Element], notes: Notes) -> Sequencing:
-    """The sequencing of an item or organization; the defaults where it has none."""
+def sequencing_parts(parent: Element, collection: Mapping[str, Parts], notes: Notes) -> tuple[Parts, Parts]:
+    """What the <sequencing> of an item or organization has itself, and what else its IDRef brings; both by name."""
     element = child(parent, "sequencing")
     if element is None:
-        return Sequencing()
-    parts = _merged(element, collection, notes)
+        return {}, {}
+    parts, reference = _parts(element), attribute(element, "idref")
+    if reference is None:
+        return parts, {}
+    if reference not in collection:
+        notes.add(f"The sequencing collection has no {show(reference)}; the reference was ignored")
+        return parts, {}
+    return parts, {name: part for name, part in collection[reference].items() if name not in parts}
+
+
+def read_sequencing(parts: Parts, notes: Notes) -> Sequencing:
+    """The sequencing that these parts make up; the defaults where there are none."""
     rules, rollup = parts.get("sequencingrules"), parts.get("rolluprules")
     primary, objectives = read_objectives(parts.get("objectives"), parts.get("adlseq:objectives"), notes)
     return Sequencing(
@@ -97,18 +125,6 @@ def read_sequencing(parent: Element, collection: Mapping[str, Element], notes: N
     )
 
 
-def _merged(element: Element, collection: Mapping[str, Element], notes: Notes) -> dict[str, Element]:
-    """The element's parts by name; those that it lacks come from the one that its IDRef names."""
-    parts = _parts(element)
-    reference = attribute(element, "idref")
-    if reference is None:
-        return parts
-    if reference not in collection:
-        notes.add(f"The sequencing collection has no {show(reference)}; the reference was ignored")
-        return parts
-    return {**_parts(collection[reference]), **parts}
-
-
 def _parts(element: Element) -> dict[str, Element]:
     parts: dict[str, Element] = {}
     for part in children(element):
@@ -116,7 +132,8 @@ def _parts(element: Element) -> dict[str, Element]:
         # Two elements of different namespaces have this name.
         if name == "objectives" and "adlseq" in namespace(part):
             name = "adlseq:objectives"
-        parts.setdefault(name, part)
+        if name in PARTS:
+            parts.setdefault(name, part)
     return parts
 
 

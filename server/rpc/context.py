@@ -1,5 +1,6 @@
 """What is known of the call that is being served, for the code below the interceptors."""
 
+import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ class Call:
         return self.caller.tenant_id
 
 
+# It is logged and sent back, so that a key or token sent as one counts as malformed. As gateway/edge.lua.
+_REQUEST_ID = re.compile(r"(?!eyJ)(?!.*scorm_)[A-Za-z0-9._-]{1,128}")
+
 CURRENT: ContextVar[Call] = ContextVar("current_call")
 
 
@@ -40,9 +44,14 @@ def begin(context: grpc.aio.ServicerContext[object, object]) -> Call:
     """Makes the call of a context. Envoy says through x-envoy-original-path that it transcoded the call."""
     metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
     call = Call(
-        request_id=metadata.get("x-request-id") or str(uuid4()),
+        request_id=_request_id(metadata.get("x-request-id", "")),
         transcoded="x-envoy-original-path" in metadata,
         metadata=metadata,
     )
     CURRENT.set(call)
     return call
+
+
+def _request_id(told: str) -> str:
+    """The caller's id if it is well-formed, else a new one."""
+    return told if _REQUEST_ID.fullmatch(told) else str(uuid4())

@@ -184,6 +184,22 @@ def test_a_callers_request_id_is_kept_only_if_it_is_well_formed(edge: Edge, clie
     assert twice.headers.get_list("x-request-id") == [twice.json()["request_id"]]
 
 
+@pytest.mark.parametrize("secret", ["scorm_AbC-_9", "my-scorm_AbC-_9", "eyJhbGciOiJFZERTQSJ9.eyJh.c-_2"])
+@pytest.mark.parametrize("path", ["/api/v1/packages/1", "/nope", "/a%2fb"])
+def test_a_key_or_token_sent_as_the_request_id_goes_nowhere(
+    edge: Edge, client: httpx.Client, secret: str, path: str
+) -> None:
+    response = client.get(path, headers={"x-request-id": secret})
+    assert secret not in str(response.headers) + response.text
+    given = response.headers["x-request-id"]
+    assert secret not in str(edge.upstream.seen)
+    deadline = time.monotonic() + 5
+    while not any(line["request_id"] == given for line in edge.access_log()):
+        assert time.monotonic() < deadline, "the call is logged under the id that it was given"
+        time.sleep(0.05)
+    assert secret not in (edge.directory / "access.log").read_text()
+
+
 @pytest.mark.parametrize(
     ("request_text", "status", "code"),
     [

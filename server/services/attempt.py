@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from server.domain.errors import ValidationFailed
-from server.domain.manifest import Manifest, launch, parse_manifest, summarise
+from server.domain.manifest import Manifest, check_readable, launch, parse_manifest, summarise
 from server.domain.manifest.reading import MAX_BYTES as MAX_MANIFEST_BYTES
 from server.domain.packages import PackageMetadata, content_prefix, original_name
 from server.domain.zip_rules import ZipLimits, ZipPlan, plan
@@ -100,14 +100,16 @@ def read_contents(spooled: SpooledFile, *, limits: ZipLimits, filename: str | No
         data = entry.read()
     fallback = title_from(filename)
     manifest = parse_manifest(data, names=planned.names, fallback_title=fallback)
-    metadata = summarise(manifest)
+    summary = summarise(manifest)
+    metadata = replace(summary, warnings=(*planned.warnings, *summary.warnings))
+    check_readable(metadata)
     return Contents(
         archive=archive,
         plan=planned,
         manifest=manifest,
         title=manifest.title.strip()[:MAX_TITLE_LENGTH] or fallback,
         launch_path=launch(manifest).path,
-        metadata=replace(metadata, warnings=(*planned.warnings, *metadata.warnings)),
+        metadata=metadata,
     )
 
 

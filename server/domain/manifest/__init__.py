@@ -7,7 +7,7 @@ whole of it for sequencing and the run-time.
 from server.domain.manifest.json_form import from_json, to_json
 from server.domain.manifest.model import Edition, Item, Manifest, Organization, Resource
 from server.domain.manifest.parse import parse_manifest
-from server.domain.manifest.summary import LaunchTarget, launch, summarise
+from server.domain.manifest.summary import LaunchTarget, check_readable, launch, summarise
 from server.domain.manifest.unknown import describe_unknown
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Manifest",
     "Organization",
     "Resource",
+    "check_readable",
     "describe_unknown",
     "from_json",
     "launch",

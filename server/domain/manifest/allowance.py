@@ -74,7 +74,8 @@ def weigh(value: object, *, without: tuple[str, ...] = ()) -> int:
         return 2 + sum(map(weigh, value))
     if isinstance(value, type) or not dataclasses.is_dataclass(value):
         return 8
-    size, kind = 2, type(value)
+    size = 2
+    kind: Any = type(value)
     for name, default in _fields(kind):
         content = getattr(value, name)
         if name not in without and content is not default and content != default:

@@ -3,8 +3,15 @@
 from dataclasses import dataclass
 
 from server.domain.errors import ValidationFailed
+from server.domain.manifest.allowance import weigh
 from server.domain.manifest.model import Edition, Item, Manifest
 from server.domain.packages import PackageItem, PackageMetadata, PackageOrganization
+
+# Readers of JSON stop at a depth of 100 (Ruby's, for one), where each item takes two levels, and readers of protobuf
+# at 100 messages.
+MAX_ITEM_DEPTH = 45
+# gRPC clients read messages of at most 4 MiB unless they are told otherwise; the rest is for the package around it.
+MAX_METADATA_BYTES = 3 * 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,23 @@ def summarise(manifest: Manifest) -> PackageMetadata:
         language=manifest.language,
         warnings=manifest.warnings,
     )
+
+
+def check_readable(metadata: PackageMetadata) -> None:
+    """Raises ValidationFailed if common clients could not read the metadata back, whichever way they ask for it."""
+    items, depth = metadata.items, 0
+    while items:
+        depth += 1
+        items = tuple(child for item in items for child in item.children)
+    if depth > MAX_ITEM_DEPTH:
+        raise ValidationFailed.of(
+            "file", f"The default organization nests items {depth} deep; at most {MAX_ITEM_DEPTH} are accepted"
+        )
+    # More than in protobuf, where a number stands for the name of a field.
+    if weigh(metadata) > MAX_METADATA_BYTES:
+        raise ValidationFailed.of(
+            "file", f"The titles, addresses and warnings of the package are more than {MAX_METADATA_BYTES} bytes"
+        )
 
 
 def _item(item: Item) -> PackageItem:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import grpc_tools
@@ -67,49 +68,60 @@ def _requalify(source: str) -> str:
 
 
 def generate(into: Path) -> None:
-    """Everything, into the root of a repository. What is no longer generated under server/gen disappears."""
-    generated = into / "server" / "gen"
-    shutil.rmtree(generated, ignore_errors=True)
-    generated.mkdir(parents=True)
-    generate_python(generated)
+    """Everything, into an empty folder. Raises SystemExit, after whoever failed said why."""
+    # The generators run on a copy of the code with the messages as they are now. The checked-in ones may be missing or
+    # in conflict, hence another interpreter.
+    shutil.copytree(ROOT / "server", into / "server", ignore=shutil.ignore_patterns("gen", "__pycache__"))
+    (into / "proto").symlink_to(PROTO)
+    (into / "gateway").mkdir()
+    for partly_generated in ("envoy.yaml", "README.md"):
+        shutil.copy(ROOT / partly_generated, into)
+    generate_python(into / "server" / "gen")
     generate_descriptor_set(into / "gateway" / "api.pb")
-    # Another interpreter, which imports the messages as they are now.
-    subprocess.run([sys.executable, "-m", "server.dev.gateway.blocks", str(into)], cwd=ROOT, check=True)
+    done = subprocess.run([sys.executable, "-m", "server.dev.gateway.blocks", str(into)], cwd=into)
+    if done.returncode != 0:
+        raise SystemExit(done.returncode)
     readme.write(into)
 
 
-def changes() -> list[str]:
-    """The paths that `generate` would change, make or remove. Touches nothing."""
-    with tempfile.TemporaryDirectory() as scratch:
-        fresh = Path(scratch)
-        (fresh / "gateway").mkdir()
-        for partly_generated in ("envoy.yaml", "README.md"):
-            shutil.copy(ROOT / partly_generated, fresh)
-        generate(fresh)
-        theirs = _contents(fresh, fresh)
-        ours = _contents(ROOT, ROOT / "server" / "gen") | {
-            name: (ROOT / name).read_bytes() for name in theirs if (ROOT / name).is_file()
-        }
-    return sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
+def changes(fresh: Path) -> dict[str, bytes | None]:
+    """What `generate` wrote into `fresh` that is different here: path and new content, None for what is to go."""
+    theirs = _contents(fresh, "server/gen", "gateway", "envoy.yaml", "README.md")
+    ours = _contents(ROOT, "server/gen", *(name for name in theirs if (ROOT / name).is_file()))
+    names = sorted(theirs.keys() | ours.keys())
+    return {name: theirs.get(name) for name in names if theirs.get(name) != ours.get(name)}
 
 
-def _contents(root: Path, folder: Path) -> dict[str, bytes]:
+def _contents(root: Path, *names: str) -> dict[str, bytes]:
+    found = [path for name in names for path in [root / name, *(root / name).rglob("*")]]
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
+        for path in found
         if path.is_file() and path.suffix != ".pyc"
     }
 
 
+def apply(changed: Mapping[str, bytes | None]) -> None:
+    """Writes them here."""
+    for name, content in changed.items():
+        path = ROOT / name
+        if content is None:
+            path.unlink()
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
 def main() -> None:
     """Replaces everything that is generated; with --check fails if that would change anything."""
-    if sys.argv[1:] == ["--check"]:
-        if changed := changes():
-            raise SystemExit("run `make generate`; it would change\n  " + "\n  ".join(changed))
-        return
-    changed = changes()
-    generate(ROOT)
-    print("\n".join(changed) or "nothing has changed")
+    with tempfile.TemporaryDirectory() as scratch:
+        generate(Path(scratch))
+        changed = changes(Path(scratch))
+    if sys.argv[1:] != ["--check"]:
+        apply(changed)
+        print("\n".join(changed) or "nothing has changed")
+    elif changed:
+        raise SystemExit("run `make generate`; it would change\n  " + "\n  ".join(changed))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from google.protobuf.descriptor import FileDescriptor
 
 from server.dev.gateway import catalogue, routes
+from server.rpc.access import MissingAccess
 
 PROTO = Path(__file__).resolve().parents[3] / "proto"
 _BLOCK = re.compile(
@@ -65,4 +66,7 @@ def generate_gateway(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    generate_gateway(Path(sys.argv[1]))
+    try:
+        generate_gateway(Path(sys.argv[1]))
+    except (MissingAccess, routes.UnknownTemplate, BlockMismatch) as fault:
+        raise SystemExit(str(fault)) from None

@@ -8,8 +8,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NewType
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 GIB = 1024**3
+
+Dsn = NewType("Dsn", str)
+"""A connection string of Postgres that libpq can read. It may hold a password."""
 
 
 class SettingsError(Exception):
@@ -24,8 +31,8 @@ def _setting(name: str, help: str, default: str | None = None) -> dict[str, obje
 class Settings:
     """All settings of every role. A field's metadata hold its variable, its meaning and its default."""
 
-    database_url: str = field(metadata=_setting("DATABASE_URL", "Postgres as the role `scorm_server` sees it"))
-    operator_database_url: str = field(
+    database_url: Dsn = field(metadata=_setting("DATABASE_URL", "Postgres as the role `scorm_server` sees it"))
+    operator_database_url: Dsn = field(
         metadata=_setting("OPERATOR_DATABASE_URL", "Postgres as the role `scorm_operator` sees it; worker only", "")
     )
     database_pool_size: int = field(metadata=_setting("DATABASE_POOL_SIZE", "connections to Postgres per process", "8"))
@@ -98,7 +105,42 @@ class Settings:
         return cls(**values)  # type: ignore[arg-type]  # the fields were walked above
 
 
+def checked_dsn(name: str, text: str) -> Dsn:
+    """Raises SettingsError with the name of the variable and without its text, which may hold a password."""
+    try:
+        return _dsn(text)
+    except ValueError as fault:
+        raise SettingsError(f"{name}: {fault}") from None
+
+
+def _dsn(text: str) -> Dsn:
+    """Raises ValueError for what libpq would refuse later, and would quote with parts of the password."""
+    try:
+        parts = conninfo_to_dict(text)
+    except psycopg.Error:
+        parts = None
+    if parts is None or _has_misplaced_password(text, parts):
+        raise ValueError(
+            "is neither postgresql://user:password@host:port/database nor key=value pairs; "
+            "in a URL, percent-encode special characters of user and password"
+        )
+    return Dsn(text)
+
+
+def _has_misplaced_password(text: str, parts: Mapping[str, object]) -> bool:
+    """Whether a `/` or `@` in the password made a part of it the port, the host or the database."""
+    if any(port and not port.isdecimal() for port in str(parts.get("port", "")).split(",")):
+        return True
+    if not text.startswith(("postgresql://", "postgres://")):
+        return False
+    path = text.partition("://")[2].partition("?")[0].partition("/")[2]
+    # A host may begin with @: an abstract unix socket.
+    return "@" in path or "@" in str(parts.get("host", ""))[1:]
+
+
 def _convert(kind: object, text: str) -> object:
+    if kind is Dsn:
+        return _dsn(text)
     if kind is int:
         return int(text)
     if kind is float:

@@ -25,7 +25,7 @@ from envoy.service.auth.v3.external_auth_pb2_grpc import add_AuthorizationServic
 from google.protobuf.descriptor import ServiceDescriptor
 
 from server import logs
-from server.config import Settings, SettingsError
+from server.config import Settings, SettingsError, checked_dsn
 from server.domain.zip_rules import ZipLimits
 from server.gen.scorm.v1 import (
     admin_service_pb2,
@@ -316,7 +316,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         if role == "migrate":
-            migrate(os.environ["OWNER_DATABASE_URL"])
+            migrate(checked_dsn("OWNER_DATABASE_URL", os.environ["OWNER_DATABASE_URL"]))
             return 0
         settings = Settings.from_environment()
         logs.configure(settings.log_level)

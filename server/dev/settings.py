@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from server.config import Settings, SettingsError
+from server.config import Settings, SettingsError, checked_dsn
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN_BUCKET = "scorm"
@@ -51,14 +51,14 @@ class RunSettings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "RunSettings":
         """An empty variable counts as absent. Raises SettingsError naming one that is wrong."""
-        bucket = environment.get("GCS_BUCKET") or None
+        bucket, database_url = environment.get("GCS_BUCKET") or None, environment.get("DATABASE_URL") or None
         known = {field.metadata["name"] for field in fields(Settings)} - OURS | {"PATH", "LANG", "TZ"}
         known |= set(CLOUD_VARIABLES) if bucket else set()
         return cls(
             port=_integer(environment, "PORT", default=3001, least=0, most=65535),
             var=Path(environment.get("VAR_DIR") or ROOT / "var").absolute(),
             serve_processes=_integer(environment, "SERVE_PROCESSES", default=2, least=1, most=64),
-            database_url=environment.get("DATABASE_URL") or None,
+            database_url=checked_dsn("DATABASE_URL", database_url) if database_url else None,
             bucket=bucket,
             passed_on={name: environment[name] for name in sorted(known) if environment.get(name)},
         )

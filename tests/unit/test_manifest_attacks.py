@@ -1,6 +1,8 @@
 """Manifests are written by strangers."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,14 @@ from tests.factories import course_files, manifest12, manifest2004
 from tests.unit.manifests import faults_of, parse
 
 DOCTYPE_REFUSED = ["imsmanifest.xml has a document type declaration (DOCTYPE), which is not accepted"]
+
+
+@contextmanager
+def cpu_seconds_below(limit: int) -> Iterator[None]:
+    """Of this thread, for on a busy machine everything takes longer on the wall clock."""
+    began = time.thread_time()
+    yield
+    assert time.thread_time() - began < limit
 
 
 def with_prolog(prolog: str, *, title: str = "x") -> str:
@@ -52,9 +62,8 @@ def test_a_document_type_is_refused_in_every_encoding() -> None:
 def test_a_billion_laughs_are_refused_at_once() -> None:
     entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
     bomb = with_prolog(f'<!DOCTYPE m [<!ENTITY l0 "ha">{entities}]>', title="&l9;")
-    start = time.monotonic()
-    assert faults_of(bomb) == DOCTYPE_REFUSED
-    assert time.monotonic() - start < 1
+    with cpu_seconds_below(3):
+        assert faults_of(bomb) == DOCTYPE_REFUSED
 
 
 def test_an_undeclared_entity_is_refused() -> None:
@@ -114,23 +123,20 @@ def test_too_many_items_are_refused() -> None:
 
 def test_many_items_are_read_in_reasonable_time() -> None:
     many = "".join(f'<item identifier="x{n}" identifierref="RES-1"><title>t</title></item>' for n in range(9_999))
-    start = time.monotonic()
-    parse(manifest12().replace("</organization>", many + "</organization>"))
-    assert time.monotonic() - start < 3
+    with cpu_seconds_below(5):
+        parse(manifest12().replace("</organization>", many + "</organization>"))
 
 
 def test_equal_identifiers_by_the_thousand_are_told_apart_in_reasonable_time() -> None:
     many = '<item identifier="x"><title>t</title></item>' * 9_999
-    start = time.monotonic()
-    parse(manifest12().replace("</organization>", many + "</organization>"))
-    assert time.monotonic() - start < 3
+    with cpu_seconds_below(5):
+        parse(manifest12().replace("</organization>", many + "</organization>"))
 
 
 def test_missing_files_by_the_hundred_thousand_do_not_take_minutes() -> None:
     files = "".join(f'<file href="a/../b\\{n}%20.png"/>' for n in range(100_000))
-    start = time.monotonic()
-    manifest = parse(manifest12().replace("</resource>", files + "</resource>", 1))
-    assert time.monotonic() - start < 10
+    with cpu_seconds_below(15):
+        manifest = parse(manifest12().replace("</resource>", files + "</resource>", 1))
     assert "At least 1000 files that the manifest lists are not in the package" in manifest.warnings[0]
 
 
@@ -164,9 +170,8 @@ def test_a_huge_attribute_or_text_is_read_or_refused_but_never_kills() -> None:
     ],
 )
 def test_a_prolog_of_any_kind_is_judged_at_once(text: str) -> None:
-    start = time.monotonic()
-    faults_of(text)
-    assert time.monotonic() - start < 2
+    with cpu_seconds_below(3):
+        faults_of(text)
 
 
 def test_a_declaration_behind_comments_is_tolerated_and_in_comments_is_none() -> None:
@@ -184,10 +189,8 @@ RULE = (
 
 
 def quickly(text: str) -> list[str]:
-    start = time.monotonic()
-    faults = faults_of(text)
-    assert time.monotonic() - start < 10
-    return faults
+    with cpu_seconds_below(15):
+        return faults_of(text)
 
 
 def shared_sequencing(*, rules: int, items: int, condition: str = "satisfied", own: str = "") -> str:
@@ -262,9 +265,8 @@ def test_too_many_resources_are_refused() -> None:
 @pytest.mark.parametrize("name", ["a" + "\u0301" * 900 + "\u0316" * 900, "a" + "\u0f73" * 1300])
 def test_names_of_many_combining_characters_are_looked_for_in_linear_time(name: str) -> None:
     files = "".join(f'<file href="{number}{name}"/>' for number in range(200))
-    start = time.monotonic()
-    assert parse(manifest12().replace("</resource>", files + "</resource>", 1), names=[f"x/{name}"]).warnings
-    assert time.monotonic() - start < 2
+    with cpu_seconds_below(3):
+        assert parse(manifest12().replace("</resource>", files + "</resource>", 1), names=[f"x/{name}"]).warnings
 
 
 @pytest.mark.parametrize(

@@ -170,14 +170,14 @@ def test_a_plan_that_makes_no_sense_is_refused(http: httpx.Client, plan: str) ->
 
 def test_a_body_can_wait_for_100_continue(standin: Running, http: httpx.Client) -> None:
     with socket.create_connection(("127.0.0.1", standin.port), timeout=5) as sock:
-        head = "POST /upload/storage/v1/b/bucket/o?uploadType=media&name=a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
-        sock.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        head = "POST /upload/storage/v1/b/bucket/o?uploadType=media&name=a HTTP/1.1\r\nHost: storage.googleapis.com"
+        sock.sendall(f"{head}\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n".encode())
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"abc")
         assert sock.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-UPLOAD = b"POST /upload/storage/v1/b/bucket/o?uploadType=multipart&name=a HTTP/1.1\r\nHost: x\r\n"
+UPLOAD = b"POST /upload/storage/v1/b/bucket/o?uploadType=multipart&name=a HTTP/1.1\r\nHost: storage.googleapis.com\r\n"
 NONSENSE = [
     b"\r\n\r\n",
     b"GET\r\n\r\n",
@@ -186,21 +186,21 @@ NONSENSE = [
     b"GET /\xff HTTP/1.1\r\n\r\n",
     b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
     b"GET / HTTP/1.1\r\na b: c\r\n\r\n",
-    b"GET /%ff%fe/%ff HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /bucket/%c3%28 HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /bucket/a%0d%0aSet-Cookie:x HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /bucket/" + b"x" * 1025 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /bucket/.. HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /bucket/a?generation=x HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /storage/v1/b/bucket/o?maxResults=-1 HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /storage/v1/b/bucket/o?pageToken=%%% HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /storage/v1/b/bucket/o?prefix=%ff HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /storage/v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"PATCH /storage/v1/b HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"PUT /bucket/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
-    b"POST /storage/v1/b HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n[[[[[[[[[",
-    b'POST /storage/v1/b HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n{"name": 42}',
+    b"GET /%ff%fe/%ff HTTP/1.1\r\nHost: storage.googleapis.com\r\n\r\n",
+    b"GET /bucket/%c3%28 HTTP/1.1\r\nHost: storage.googleapis.com\r\n\r\n",
+    b"GET /bucket/a%0d%0aSet-Cookie:x HTTP/1.1\r\nHost: storage.googleapis.com\r\n\r\n",
+    b"GET /bucket/" + b"x" * 1025 + b" HTTP/1.1\r\nHost: storage.googleapis.com\r\n\r\n",
+    b"GET /bucket/.. HTTP/1.1\r\nHost: storage.googleapis.com\r\n\r\n",
+    b"GET /../../etc/passwd HTTP/1.1\r\nHost: storage.googleapis.com\r\n\r\n",
+    b"GET /bucket/a?generation=x HTTP/1.1\r\nHost: storage.googleapis.com\r\n\r\n",
+    b"GET /storage/v1/b/bucket/o?maxResults=-1 HTTP/1.1\r\nHost: storage.googleapis.com\r\n\r\n",
+    b"GET /storage/v1/b/bucket/o?pageToken=%%% HTTP/1.1\r\nHost: storage.googleapis.com\r\n\r\n",
+    b"GET /storage/v1/b/bucket/o?prefix=%ff HTTP/1.1\r\nHost: storage.googleapis.com\r\n\r\n",
+    b"GET /storage/v1/nothing HTTP/1.1\r\nHost: storage.googleapis.com\r\n\r\n",
+    b"PATCH /storage/v1/b HTTP/1.1\r\nHost: storage.googleapis.com\r\n\r\n",
+    b"PUT /bucket/a HTTP/1.1\r\nHost: storage.googleapis.com\r\nContent-Length: 1\r\n\r\nx",
+    b"POST /storage/v1/b HTTP/1.1\r\nHost: storage.googleapis.com\r\nContent-Length: 9\r\n\r\n[[[[[[[[[",
+    b'POST /storage/v1/b HTTP/1.1\r\nHost: storage.googleapis.com\r\nContent-Length: 12\r\n\r\n{"name": 42}',
     b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
     b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
     b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -211,8 +211,8 @@ NONSENSE = [
     UPLOAD + b'Content-Type: multipart/related; boundary="\r\nContent-Length: 3\r\n\r\nabc',
     UPLOAD
     + b"Content-Type: multipart/related; boundary=b\r\nContent-Length: 26\r\n\r\n--b\r\n\r\n{}\r\n--b\r\n\r\nno end..",
-    b"POST /batch/storage/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
-    b"POST /upload/storage/v1/b/bucket/o?uploadType=x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    b"POST /batch/storage/v1 HTTP/1.1\r\nHost: storage.googleapis.com\r\nContent-Length: 3\r\n\r\nabc",
+    UPLOAD.replace(b"multipart", b"x") + b"Content-Length: 0\r\n\r\n",
     b"GET /" + b"x" * 200_000,
 ]
 
@@ -237,3 +237,56 @@ def test_metadata_cannot_forge_headers(http: httpx.Client) -> None:
     assert "set-cookie" not in answer.headers
     assert "y" not in answer.headers
     assert answer.headers["cache-control"] == "no-storeSet-Cookie: a=b"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://127.0.0.1:3211", "Content-Type": "text/plain"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Mode": "no-cors"},
+        {"Host": "evil.example"},
+        {"Host": "evil.example:{port}"},
+        {"Host": "localhost.evil.example:{port}"},
+        {"Host": "storage.googleapis.com:{port}"},
+        {"Host": "127.0.0.1:1"},
+        {"Host": "127.0.0.1:{port},localhost"},
+        {"Host": ""},
+    ],
+)
+def test_web_pages_can_neither_write_nor_read_nor_inject_faults(
+    standin: Running, http: httpx.Client, headers: dict[str, str]
+) -> None:
+    put(http, "kept", b"kept")
+    theirs = {name: value.format(port=standin.port) for name, value in headers.items()}
+    upload = "/upload/storage/v1/b/bucket/o?uploadType=media&name=kept"
+    assert http.post(upload, content=b"forged", headers=theirs).status_code == 403
+    assert http.get("/bucket/kept", headers=theirs).status_code == 403
+    assert http.delete("/storage/v1/b/bucket/o/kept", headers=theirs).status_code == 403
+    assert http.post("/_faults", json={"fail_every": 1, "status": 503}, headers=theirs).status_code == 403
+    assert http.get("/bucket/kept").content == b"kept"
+
+
+def test_refused_pages_are_told_why(http: httpx.Client) -> None:
+    refused = http.get("/storage/v1/b", headers={"Origin": "http://evil.example"})
+    assert refused.json()["error"]["errors"][0]["reason"] == "forbidden"
+    assert "Origin" in refused.json()["error"]["message"]
+    assert "AccessDenied" in http.get("/bucket/a", headers={"Host": "evil.example"}).text
+
+
+def test_refused_pages_use_up_no_fault(http: httpx.Client) -> None:
+    http.post("/_faults", json={"fail_every": 1, "status": 503, "times": 1}).raise_for_status()
+    assert http.get("/storage/v1/b", headers={"Origin": "null"}).status_code == 403
+    assert http.get("/storage/v1/b").status_code == 503
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "LocalHost:{port}", "storage.googleapis.com"])
+def test_its_own_names_and_that_of_the_real_storage_are_served(standin: Running, http: httpx.Client, host: str) -> None:
+    assert http.get("/storage/v1/b/bucket", headers={"Host": host.format(port=standin.port)}).status_code == 200
+
+
+def test_the_address_that_a_name_stands_for_is_served_too(data: Path) -> None:
+    with start(data, host="localhost", fsync=False) as running:
+        for host in ("localhost", "127.0.0.1"):
+            assert httpx.get(f"http://{host}:{running.port}/storage/v1/b").status_code == 200

@@ -3,7 +3,8 @@
 It speaks the JSON API (buckets; objects: simple, multipart and resumable upload, get, list, patch, delete, compose,
 rewrite, copy, batch; generations and preconditions) and the reading part of the XML API, as the real one documents
 them. An acknowledged write is on the disk; a crash leaves nothing half-written. Left out: versions other than the live
-one, access control, notifications, lifecycle, decompressive transcoding, matchGlob, XML writes.
+one, access control, notifications, lifecycle, decompressive transcoding, matchGlob, XML writes. Web pages (Origin,
+Sec-Fetch-*) and Hosts other than its own are refused, and only its user can read its directory.
 
     python -m server.dev.storage --port 9023 --data var/storage
     STORAGE_EMULATOR_HOST=http://127.0.0.1:9023

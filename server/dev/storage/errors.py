@@ -6,6 +6,7 @@ from xml.sax.saxutils import escape
 _XML_CODES = {
     400: "InvalidArgument",
     401: "AuthenticationRequired",
+    403: "AccessDenied",
     404: "NoSuchKey",
     405: "MethodNotAllowed",
     408: "RequestTimeout",
@@ -21,6 +22,7 @@ _XML_CODES = {
 _JSON_REASONS = {
     400: "invalid",
     401: "required",
+    403: "forbidden",
     404: "notFound",
     405: "methodNotAllowed",
     409: "conflict",

@@ -20,6 +20,9 @@ from server.dev.storage.wire import Connection, Request, Response, Sabotage
 from server.dev.storage.xml_api import XmlApi
 
 _JSON_ROOTS = ("/storage/v1/", "/upload/", "/download/", "/resumable/", "/batch/storage/", "/_faults")
+# The gateway of a real bucket sends this name wherever the bucket is.
+_CLOUD_HOST = "storage.googleapis.com"
+_HTTP_PORT = 80
 _IDLE_SECONDS = 600.0
 _FAULT_PLAN_LIMIT_BYTES = 64 * 1024
 _log = logging.getLogger("storage")
@@ -107,6 +110,10 @@ class StorageServer:
 
     def _answer(self, connection: Connection, request: Request) -> bool:
         started = time.perf_counter()
+        if (refusal := self._refusal_of_pages(connection, request)) is not None:
+            response = _refusal(refusal, json=_is_json(request))
+            connection.send(response, head_only=request.method == "HEAD", keep_alive=False, sabotage=Sabotage())
+            return False
         fault = Fault() if request.path == "/_faults" else self._faults.next(request.method, request.path)
         if fault.cut == "request":
             request.body.cut_after_bytes = (request.body.length or 0) // 2
@@ -124,8 +131,22 @@ class StorageServer:
             sys.stderr.write(line)
         return keep_alive
 
+    def _refusal_of_pages(self, connection: Connection, request: Request) -> ApiError | None:
+        """Why a request is not served: a browser sent it, or it came by a name that is not this server's.
+
+        Whoever reaches this port may write. A page in the user's browser reaches it too, under its own name even,
+        if that name's DNS answers with this address.
+        """
+        if "origin" in request.headers or any(name.startswith("sec-fetch-") for name in request.headers):
+            return ApiError(403, "Web pages may not use the storage stand-in (Origin or Sec-Fetch-* was sent)")
+        names = {self.options.host.lower(), str(connection.sock.getsockname()[0]), "localhost"}
+        own = {f"{name}:{self.port}" for name in names} | (names if self.port == _HTTP_PORT else set())
+        if request.headers.get("host", "").lower() not in own | {_CLOUD_HOST}:
+            return ApiError(403, f"Host must be {self.options.host}:{self.port} or localhost:{self.port}")
+        return None
+
     def _respond(self, request: Request, fault: Fault) -> Response:
-        is_json = request.path.startswith(_JSON_ROOTS) or request.path == "/storage/v1/b"
+        is_json = _is_json(request)
         try:
             self._authenticate(request)
             if fault.status is not None:
@@ -160,6 +181,10 @@ class StorageServer:
         text = request.body.read_all(limit=_FAULT_PLAN_LIMIT_BYTES) if request.method == "POST" else b"{}"
         self._faults.replace(FaultPlan.parse(text))
         return Response(204)
+
+
+def _is_json(request: Request) -> bool:
+    return request.path.startswith(_JSON_ROOTS) or request.path == "/storage/v1/b"
 
 
 def _refusal(refusal: ApiError, *, json: bool) -> Response:

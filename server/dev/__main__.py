@@ -13,7 +13,7 @@ import time
 from server.config import SettingsError
 from server.dev import clean
 from server.dev.children import StartFailed, end_with_my_parent
-from server.dev.place import Occupied
+from server.dev.place import Occupied, Unusable
 from server.dev.run import Platform
 from server.dev.settings import RunSettings
 
@@ -37,10 +37,8 @@ def main() -> int:
         if options.end_with_parent:
             end_with_my_parent()
         return asyncio.run(_run(Platform(settings, durable=not options.not_durable, say=say)))
-    except (Occupied, SettingsError) as failure:
+    except (Occupied, Unusable, SettingsError) as failure:
         say(f"✗ {failure}")
-    except PermissionError as failure:
-        say(f"✗ {failure.filename}: permission denied. Another user's? Then set VAR_DIR")
     return 1
 
 
@@ -62,7 +60,7 @@ async def _run(platform: Platform) -> int:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
         return 0
-    except (Occupied, StartFailed) as failure:
+    except (Occupied, Unusable, StartFailed) as failure:
         say(f"✗ {failure}")
         return 1
     finally:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from server.dev import postgres
-from server.dev.place import Place
+from server.dev.place import IGNORE_ALL, Place, usable
 
 FOLDERS = ("envoy", "log", "spool", "storage")
 FILES = (
@@ -21,16 +21,18 @@ FILES = (
 
 
 def remove(var: Path) -> None:
-    """Also removes a cluster that lies elsewhere because Postgres could not get there. Raises Occupied."""
+    """Also removes a cluster that lies elsewhere because Postgres could not get there. Raises Occupied or Unusable."""
     if not var.exists():
         return
     place = Place(var)
-    with place.locked():
+    with usable(var), place.locked():
         place.remove_sockets()
         postgres.remove(var / "postgres")
         for name in FOLDERS:
             shutil.rmtree(var / name, ignore_errors=True)
         for name in (*FILES, *(f".{name}.new" for name in FILES), "lock"):
             (var / name).unlink(missing_ok=True)
+        if place.ignore_file.is_file() and place.ignore_file.read_text() == IGNORE_ALL:
+            place.ignore_file.unlink()
     with contextlib.suppress(OSError):  # something of somebody else's is in it
         var.rmdir()

@@ -12,11 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOCKETS_PREFIX = "/tmp/scorm-sockets-"
+IGNORE_ALL = "*\n"
 LOG_CAP_BYTES = 10 * 1024 * 1024
 
 
 class Occupied(Exception):
     """Somebody else has what this copy needs. The message says who and what can be done."""
+
+
+class Unusable(Exception):
+    """The directory of a copy cannot be made or written. The message says which and why."""
+
+
+@contextlib.contextmanager
+def usable(var: Path) -> Iterator[None]:
+    """Raises Unusable for an OSError in the block."""
+    try:
+        yield
+    except OSError as fault:
+        where = fault.filename or var
+        raise Unusable(f"{where}: {fault.strerror}. VAR_DIR must be a directory that you may write to") from fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,11 @@ class Place:
         """A course to try the upload with."""
         return self.var / "sample-course.zip"
 
+    @property
+    def ignore_file(self) -> Path:
+        """Keeps git away from all of `var`."""
+        return self.var / ".gitignore"
+
     def log(self, name: str) -> Path:
         """The log of the child `name`."""
         return self.logs / f"{name}.log"
@@ -50,6 +70,9 @@ class Place:
         for folder, mode in ((self.var, 0o711), (self.logs, 0o700)):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(mode)
+        # Secrets lie here: wherever in a repository that is, `git add` takes none of them.
+        if not self.ignore_file.exists():
+            self.ignore_file.write_text(IGNORE_ALL)
         for log in self.logs.glob("*.log"):
             if log.stat().st_size > LOG_CAP_BYTES:
                 log.replace(log.with_suffix(".log.1"))

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from server.dev import asks, sample
 from server.dev.children import Child, CommandChild, StartFailed, free_port, run_to_end
 from server.dev.database import PostgresChild
-from server.dev.place import Place, reserved_port
+from server.dev.place import Place, reserved_port, usable
 from server.dev.processes import Addresses, Databases, Processes
 from server.dev.secrets import load_or_create, write_private
 from server.dev.settings import STAND_IN_BUCKET, RunSettings
@@ -36,15 +36,16 @@ class Platform:
         self._held = ExitStack()
 
     def take_place(self) -> None:
-        """Locks the directory and reserves the port. Raises Occupied, or OSError where the directory is not ours."""
-        self._held.enter_context(self.place.locked())
-        self.place.prepare()
+        """Locks the directory and reserves the port. Raises Occupied or Unusable."""
+        with usable(self.place.var):
+            self._held.enter_context(self.place.locked())
+            self.place.prepare()
+            self._secrets = load_or_create(self.place.var)
         port = self._held.enter_context(reserved_port(self._settings.port))
         sockets = self._held.enter_context(self.place.sockets())
         self.addresses = Addresses.choose(
             port=port, storage_port=free_port(), sockets=sockets, serve_processes=self._settings.serve_processes
         )
-        self._secrets = load_or_create(self.place.var)
         write_private(self.place.var / "admin-address", self.addresses.worker + "\n")
         self._processes = Processes(
             settings=self._settings,

@@ -20,6 +20,7 @@ def test_every_command_of_the_readme_works(stack: Stack, tmp_path: Path) -> None
     for name in (".venv", "server"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "var").symlink_to(stack.var)
+    before = set(tmp_path.iterdir())
     script = "set -eux -o pipefail\n" + "\n".join(shell_blocks())
     script = script.replace("http://localhost:3001", stack.base_url).replace("curl ", "curl -fsS ")
     variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "VAR_DIR": str(stack.var)}
@@ -28,6 +29,7 @@ def test_every_command_of_the_readme_works(stack: Stack, tmp_path: Path) -> None
     assert '"launch_url":' in done.stdout
     assert '"status":"healthy"' in done.stdout
     assert '"revoked_at": ' in done.stdout
+    assert set(tmp_path.iterdir()) == before, "secrets would lie in the repository"
 
 
 def test_the_readme_has_commands_to_test() -> None:

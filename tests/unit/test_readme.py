@@ -7,6 +7,7 @@ import pytest
 
 from server.config import Settings, SettingsError
 from server.dev import readme
+from server.dev.settings import OURS
 from server.domain.api_keys import SCOPES, Plan
 from server.rpc.errors import CATALOGUE
 
@@ -21,6 +22,12 @@ def test_its_generated_blocks_are_up_to_date() -> None:
 @pytest.mark.parametrize("setting", [field.metadata["name"] for field in dataclasses.fields(Settings)])
 def test_every_setting_is_documented(setting: str) -> None:
     assert f"| `{setting}` |" in TEXT
+
+
+def test_what_make_run_passes_on_is_named_with_what_it_heeds() -> None:
+    told = TEXT.partition("## Configuration")[2].partition("The processes themselves")[0]
+    for name in {field.metadata["name"] for field in dataclasses.fields(Settings)} - OURS:
+        assert f"`{name}`" in told
 
 
 @pytest.mark.parametrize("name", sorted(SCOPES | set(Plan)))

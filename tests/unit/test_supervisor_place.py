@@ -102,6 +102,44 @@ def test_a_large_log_is_put_aside(tmp_path: Path) -> None:
     assert sorted(path.name for path in place.logs.iterdir()) == ["envoy.log.1", "worker.log"]
 
 
+def test_git_takes_nothing_of_a_copy_wherever_it_lies(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    git("init", "--quiet")
+    place = Place(tmp_path / "var2")
+    with place.locked():
+        place.prepare()
+        load_or_create(place.var)
+    git("add", "--all")
+    assert git("ls-files") == ""
+
+
+def test_what_git_ignores_already_stays_as_it_is(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.ignore_file.write_text("*.odt\n")
+    place.prepare()
+    assert place.ignore_file.read_text() == "*.odt\n"
+    clean.remove(tmp_path)
+    assert place.ignore_file.read_text() == "*.odt\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--clean"]])
+def test_a_place_that_is_no_directory_is_named(tmp_path: Path, arguments: list[str]) -> None:
+    file = tmp_path / "thesis.odt"
+    file.write_text("mine")
+    done = subprocess.run(
+        [sys.executable, "-m", "server.dev", *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(file), "PORT": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert f"✗ {file}: File exists. VAR_DIR must be a directory" in done.stdout
+    assert file.read_text() == "mine"
+
+
 def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

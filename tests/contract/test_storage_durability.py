@@ -1,6 +1,7 @@
 """The stand-in keeps what it acknowledged, however it ends."""
 
 import hashlib
+import os
 import subprocess
 import sys
 import threading
@@ -130,3 +131,45 @@ import os; os._exit(1)
     while psutil.pid_exists(orphan) and psutil.Process(orphan).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, f"{orphan} lives on"
         time.sleep(0.05)
+
+
+def modes(data: Path) -> dict[str, int]:
+    """Permissions of everything that the stand-in keeps."""
+    kept = [data, *data.rglob("*")]
+    return {str(path.relative_to(data)): path.stat().st_mode & 0o777 for path in kept}
+
+
+def with_open_umask(data: Path) -> dict[str, int]:
+    """What lies there while the stand-in holds a small and a large object, under a umask that takes nothing away."""
+    before = os.umask(0)
+    try:
+        with start(data, fsync=False) as running, httpx.Client(base_url=running.url) as client:
+            make_bucket(client)
+            put(client, "small", b"x")
+            put(client, "large", bytes(100_000))
+            return modes(data)
+    finally:
+        os.umask(before)
+
+
+def test_nobody_else_can_read_it(data: Path) -> None:
+    found = with_open_umask(data)
+    assert {"index.sqlite", "index.sqlite-wal", "lock"} < found.keys()
+    assert {mode for name, mode in found.items() if (data / name).is_dir()} == {0o700}
+    assert {mode for name, mode in found.items() if (data / name).is_file()} == {0o600}
+
+
+def test_a_directory_that_others_could_read_is_closed_to_them(data: Path) -> None:
+    with_open_umask(data)
+    for path, mode in ((data, 0o755), (data / "files", 0o755), (data / "index.sqlite", 0o644)):
+        path.chmod(mode)
+    found = with_open_umask(data)
+    assert (found["."], found["files"], found["index.sqlite"]) == (0o700, 0o700, 0o600)
+
+
+def test_a_directory_with_other_things_in_it_stays_open_around_what_is_ours(data: Path) -> None:
+    data.mkdir()
+    data.chmod(0o755)
+    (data / "theirs").write_text("x")
+    found = with_open_umask(data)
+    assert (found["."], found["files"], found["index.sqlite"]) == (0o755, 0o700, 0o600)

@@ -33,7 +33,7 @@ class Contents:
         self._directory = directory
         self._fsync = fsync
         for shard in range(256):
-            (directory / f"{shard:02x}").mkdir(parents=True, exist_ok=True)
+            (directory / f"{shard:02x}").mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path(self, file: str) -> Path:
         """Where a file lies."""
@@ -42,7 +42,7 @@ class Contents:
     def create(self) -> str:
         """Makes an empty file that survives a crash."""
         file = uuid.uuid4().hex
-        self.path(file).touch(exist_ok=False)
+        self.path(file).touch(mode=0o600, exist_ok=False)
         self._sync_directory(file)
         return file
 

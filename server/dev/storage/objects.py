@@ -22,6 +22,8 @@ _COLUMNS = (
 )
 _SELECT = f"SELECT {_COLUMNS} FROM objects WHERE bucket = ? AND name = ?"
 _MOST_NAME_BYTES = 1024
+# SQLite gives the files beside the first its mode.
+_INDEX_FILES = ("index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "index.sqlite-journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,15 +232,29 @@ class Objects:
 
 def open_objects(directory: Path, *, fsync: bool) -> Objects:
     """Opens or makes a data directory, and removes what a crash left behind."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     _lock(directory)
-    index = Index(directory / "index.sqlite", fsync=fsync)
+    _make_private(directory)
+    index = Index(directory / _INDEX_FILES[0], fsync=fsync)
     contents = Contents(directory / "files", fsync=fsync)
     rows = index.reader.execute(
         "SELECT file FROM objects WHERE file IS NOT NULL UNION SELECT file FROM uploads WHERE finished IS NULL"
     )
     contents.sweep({row[0] for row in rows})
     return Objects(index, contents)
+
+
+def _make_private(directory: Path) -> None:
+    """Shuts everybody else out, also from what was made before with other modes."""
+    # One that holds other things too, such as /tmp, is not ours to close: only what we put there is.
+    if {entry.name for entry in directory.iterdir()} <= {"lock", "files", *_INDEX_FILES}:
+        directory.chmod(0o700)
+    (directory / _INDEX_FILES[0]).touch(mode=0o600)
+    for name in _INDEX_FILES:
+        if (directory / name).exists():
+            (directory / name).chmod(0o600)
+    (directory / "files").mkdir(mode=0o700, exist_ok=True)
+    (directory / "files").chmod(0o700)
 
 
 def _lock(directory: Path) -> None:

@@ -29,7 +29,7 @@ class TransferThreads:
     archives and delete what failed uploads left.
     """
 
-    def __init__(self, count: int, *, max_uploads: int = 64) -> None:
+    def __init__(self, count: int, *, max_uploads: int = 128) -> None:
         self.count = count
         self.max_uploads = max_uploads
         self.files = ThreadPoolExecutor(count, thread_name_prefix="transfer")

@@ -90,6 +90,6 @@ class Spool(Protocol):
     def open(self, *, declared_bytes: int | None) -> SpooledFile:
         """A new file. `declared_bytes` may exceed the file, as it counts the form around it too.
 
-        Raises TooLarge for a declaration beyond what is accepted, and Unavailable where the budget is exhausted.
+        Raises TooLarge for a declaration beyond what is accepted, and Unavailable for one beyond what is free now.
         """
         ...

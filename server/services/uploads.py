@@ -30,12 +30,14 @@ RETRY_AFTER_SECONDS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadLimits:
-    """What one upload may be. It is given up once it could not be reported alive for `lost_seconds`.
+    """What one upload may be, and how many of them one tenant may have on their way, so that others find room.
 
-    The sweeper takes uploads for dead that it has not heard of for longer than that.
+    An upload is given up once it could not be reported alive for `lost_seconds`. The sweeper takes uploads for dead
+    that it has not heard of for longer than that.
     """
 
     zip: ZipLimits
+    per_tenant: int = 64
     beat_seconds: float = 10
     lost_seconds: float = 60
 
@@ -53,7 +55,7 @@ class Uploads:
     spool: Spool
     limits: UploadLimits
     threads: TransferThreads
-    _running: set[UUID] = field(default_factory=set, init=False)
+    _running: dict[UUID, UUID] = field(default_factory=dict, init=False)
     _cleaning: "set[asyncio.Task[None]]" = field(default_factory=set, init=False)
 
     async def upload(self, *, tenant_id: UUID, source: PackageSource, declared_bytes: int | None = None) -> Package:
@@ -64,8 +66,7 @@ class Uploads:
         see `drain`.
         """
         await self._check_quota(tenant_id)
-        if len(self._running) >= self.threads.max_uploads:
-            raise Unavailable("Too many uploads are on their way", retry_after_seconds=RETRY_AFTER_SECONDS)
+        self._check_running(tenant_id)
         attempt = Attempt(
             tenant_id=tenant_id,
             package_id=new_id(self.clock.now()),
@@ -73,7 +74,7 @@ class Uploads:
             blobs=self.blobs,
             threads=self.threads,
         )
-        self._running.add(attempt.package_id)
+        self._running[attempt.package_id] = tenant_id
         try:
             await self._begin(attempt)
             package = await self._while_beating(attempt, self._store(attempt, source))
@@ -87,6 +88,13 @@ class Uploads:
         """Waits until the clean-up of all uploads that have ended is done."""
         while self._cleaning:
             await asyncio.wait(self._cleaning)
+
+    def _check_running(self, tenant_id: UUID) -> None:
+        if sum(running == tenant_id for running in self._running.values()) >= self.limits.per_tenant:
+            fault = f"This tenant has {self.limits.per_tenant} uploads on their way, and may not have more"
+            raise Unavailable(fault, retry_after_seconds=RETRY_AFTER_SECONDS)
+        if len(self._running) >= self.threads.max_uploads:
+            raise Unavailable("Too many uploads are on their way", retry_after_seconds=RETRY_AFTER_SECONDS)
 
     async def _check_quota(self, tenant_id: UUID) -> None:
         usage = await self.database.read(tenant_id, self.quotas.usage(tenant_id=tenant_id))
@@ -179,7 +187,7 @@ class Uploads:
         task.add_done_callback(self._cleaning.discard)
 
     async def _end(self, attempt: Attempt) -> None:
-        self._running.discard(attempt.package_id)
+        self._running.pop(attempt.package_id, None)
         await attempt.spooled.close()
 
     async def _clean_up(self, attempt: Attempt) -> None:

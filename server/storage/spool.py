@@ -19,8 +19,9 @@ from server.services.upload_ports import FORM_OVERHEAD_BYTES, UploadStopped
 from server.storage.archive import Archive
 
 MIB = 1024**2
-STEP_BYTES = 64 * MIB
 BATCH_BYTES = MIB
+# Small: whoever sends a byte and falls silent holds no more than this.
+STEP_BYTES = MIB
 RETRY_AFTER_SECONDS = 30
 
 _PREFIX = "upload-"
@@ -51,29 +52,46 @@ class DiskSpool:
         self.max_file_bytes = max_file_bytes
         self.step_bytes = step_bytes
         self.reserved_bytes = 0
+        self._leaving: set[DiskSpooledFile] = set()
         self._budget_bytes = budget_bytes
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="spool")
 
     def open(self, *, declared_bytes: int | None = None) -> "DiskSpooledFile":
-        """See `Spool.open`."""
+        """See `Spool.open`. What is declared takes no budget: only bytes that have arrived do."""
         if declared_bytes is not None and declared_bytes > self.max_file_bytes + FORM_OVERHEAD_BYTES:
             raise TooLarge(what="The package", limit_bytes=self.max_file_bytes)
-        return DiskSpooledFile(self, reserve_bytes=min(declared_bytes or 0, self.max_file_bytes))
+        if min(declared_bytes or 0, self.max_file_bytes) > self.free_bytes:
+            raise _no_room()
+        return DiskSpooledFile(self)
 
     @property
     def free_bytes(self) -> int:
         """Budget that nobody has reserved."""
         return self._budget_bytes - self.reserved_bytes
 
-    def reserve(self, size: int) -> None:
-        """Takes budget. Raises Unavailable."""
-        if size > self.free_bytes:
-            raise _no_room()
-        self.reserved_bytes += size
+    async def reserve(self, file: "DiskSpooledFile", size: int) -> int:
+        """Takes budget for a file, and as much ahead as a step; answers how much. Raises Unavailable.
+
+        Of files that fill the spool together only as many fail as must: while one that failed is being closed, the
+        others wait for what it gives back.
+        """
+        while size > self.free_bytes:
+            leaving = next(iter(self._leaving), None)
+            if leaving is None:
+                self._leaving.add(file)
+                raise _no_room()
+            await leaving.closed.wait()
+        taken = max(size, min(self.step_bytes, self.free_bytes))
+        self.reserved_bytes += taken
+        return taken
 
     def release(self, size: int) -> None:
         """Gives budget back."""
         self.reserved_bytes -= size
+
+    def leave(self, file: "DiskSpooledFile") -> None:
+        """Says that a file has given all its budget back."""
+        self._leaving.discard(file)
 
     def close(self) -> None:
         """Ends the threads. No file may be open any more."""
@@ -110,20 +128,19 @@ def _remove_leftovers(directory: Path) -> None:
 class DiskSpooledFile:
     """Fulfils `SpooledFile`. Writing and closing belong to the event loop, readers and archives to threads."""
 
-    def __init__(self, spool: DiskSpool, *, reserve_bytes: int) -> None:
+    def __init__(self, spool: DiskSpool) -> None:
         self._spool = spool
         self._reserved = 0
-        self._reserve(reserve_bytes)
         try:
             self._file = tempfile.TemporaryFile(dir=spool.directory, prefix=_PREFIX, buffering=0)  # noqa: SIM115  # lives as long as the upload
         except OSError as error:
-            spool.release(self._reserved)
             raise _translated(error) from error
         self._received = 0
         self._batch: list[bytes] = []
         self._batch_bytes = 0
         self._writing: asyncio.Future[None] | None = None
-        self._closed = False
+        self._closing = False
+        self.closed = asyncio.Event()
         self.grown = threading.Condition()
         self.written = 0
         self.accepted = False
@@ -140,7 +157,8 @@ class DiskSpooledFile:
         if received > self._spool.max_file_bytes:
             raise TooLarge(what="The package", limit_bytes=self._spool.max_file_bytes)
         if received > self._reserved:
-            self._reserve(max(received - self._reserved, min(self._spool.step_bytes, self._spool.free_bytes)))
+            taken = await self._spool.reserve(self, received - self._reserved)
+            self._reserved += taken
         self._received = received
         self._batch.append(chunk)
         self._batch_bytes += len(chunk)
@@ -177,23 +195,21 @@ class DiskSpooledFile:
 
     async def close(self) -> None:
         """See `SpooledFile`. May be repeated."""
-        if self._closed:
+        if self._closing:
             return
-        self._closed = True
+        self._closing = True
         self.stop()
         if self._writing is not None:
             # The descriptor must not be closed, and its number reused, under a running write.
             await asyncio.gather(self._writing, return_exceptions=True)
         self._file.close()
         self._spool.release(self._reserved)
+        self._spool.leave(self)
+        self.closed.set()
 
     def fileno(self) -> int:
         """The open file."""
         return self._file.fileno()
-
-    def _reserve(self, size: int) -> None:
-        self._spool.reserve(size)
-        self._reserved += size
 
     async def _flush(self) -> None:
         await self._written()

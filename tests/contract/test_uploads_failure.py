@@ -5,13 +5,14 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from server.domain.api_keys import Plan, Tenant
 from server.domain.errors import (
     DomainError,
     InvalidRequest,
@@ -24,6 +25,7 @@ from server.domain.errors import (
 from server.domain.ids import new_id
 from server.services.ports import Database, Transaction
 from server.storage import blobs
+from server.storage.tenants import PostgresTenants
 from tests.contract.uploads_fixtures import (
     LIMITS,
     MIB,
@@ -140,6 +142,27 @@ async def test_more_uploads_at_once_than_threads_are_unavailable(host: Host) -> 
     await cancelled(first)
     await host.uploads.drain()
     await host.upload(scorm12_package())
+
+
+async def test_a_tenant_that_stalls_all_its_uploads_takes_no_room_from_others(
+    storage: Bucket, dsns: Dsns, tmp_path: Path
+) -> None:
+    other = new_id(datetime.now(UTC))
+    async with running_host(dsns, storage, tmp_path, max_file_bytes=512 * MIB, spool_bytes=1024 * MIB) as host:
+        async with host.operator_database.write() as transaction:
+            tenant = Tenant(id=other, name="Other", plan=Plan.STANDARD, created_at=host.clock.now())
+            await transaction.run(PostgresTenants().insert(tenant))
+        stalled = [
+            asyncio.create_task(host.upload(Body(b"PK", after=endless), declared_bytes=512 * MIB)) for _ in range(64)
+        ]
+        await until(lambda: host.spool.reserved_bytes == 64 * MIB)
+        with pytest.raises(Unavailable, match="This tenant has 64 uploads on their way"):
+            await host.upload(scorm12_package())
+        await host.uploads.upload(tenant_id=other, source=Body(scorm12_package()), declared_bytes=512 * MIB)
+        for task in stalled:
+            await cancelled(task)
+        await host.uploads.drain()
+        await host.upload(scorm12_package())
 
 
 async def test_a_tenant_that_is_gone_is_unauthorized(host: Host) -> None:

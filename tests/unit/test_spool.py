@@ -91,22 +91,37 @@ async def test_memory_is_taken_only_after_the_bytes_are_there(spool: DiskSpool) 
     await file.close()
 
 
-async def test_a_declared_size_is_reserved_at_once_and_corrected_at_the_end(spool: DiskSpool) -> None:
-    file = spool.open(declared_bytes=50 * MIB)
-    assert spool.reserved_bytes == 50 * MIB
-    with pytest.raises(Unavailable) as refused:
-        spool.open(declared_bytes=51 * MIB)
-    assert refused.value.retry_after_seconds == 30
-    await file.write(b"x" * 1000)
+async def test_a_declared_size_takes_nothing_from_others_until_its_bytes_arrive(spool: DiskSpool) -> None:
+    silent = [spool.open(declared_bytes=60 * MIB) for _ in range(10)]
+    assert spool.reserved_bytes == 0
+    file = spool.open(declared_bytes=60 * MIB)
+    for _ in range(60):
+        await file.write(b"x" * MIB)
     await file.finish()
-    assert spool.reserved_bytes == 1000
+    for waiting in [*silent, file]:
+        await waiting.close()
+
+
+async def test_a_declared_size_beyond_what_is_free_now_is_unavailable_at_once(spool: DiskSpool) -> None:
+    file = spool.open()
+    for _ in range(50):
+        await file.write(b"x" * MIB)
+    await file.finish()
+    with pytest.raises(Unavailable) as refused:
+        spool.open(declared_bytes=50 * MIB + 1)
+    assert refused.value.retry_after_seconds == 30
+    await spool.open(declared_bytes=50 * MIB).close()
     await file.close()
 
 
-async def test_undeclared_bytes_are_reserved_in_steps_and_never_beyond_the_budget(spool: DiskSpool) -> None:
-    taken = spool.open(declared_bytes=60 * MIB)
-    file = spool.open()
+async def test_bytes_are_reserved_in_steps_corrected_at_the_end_and_never_beyond_the_budget(spool: DiskSpool) -> None:
+    taken = spool.open()
+    for _ in range(60):
+        await taken.write(b"x" * MIB)
+    assert spool.reserved_bytes == 64 * MIB
+    await taken.finish()
     assert spool.reserved_bytes == 60 * MIB
+    file = spool.open()
     await file.write(b"x")
     assert spool.reserved_bytes == 76 * MIB
     for _ in range(39):
@@ -118,6 +133,46 @@ async def test_undeclared_bytes_are_reserved_in_steps_and_never_beyond_the_budge
     await file.close()
     assert spool.reserved_bytes == 60 * MIB
     await taken.close()
+
+
+async def test_of_files_that_fill_the_spool_together_only_as_many_fail_as_must(spool: DiskSpool) -> None:
+    first, second, third = (spool.open() for _ in range(3))
+    for file in (first, second, third):
+        await file.write(b"x" * 32 * MIB)
+    with pytest.raises(Unavailable):
+        await first.write(b"x" * 5 * MIB)
+    waiting = [asyncio.create_task(file.write(b"x" * 20 * MIB)) for file in (second, third)]
+    await asyncio.sleep(0.02)
+    assert not any(task.done() for task in waiting)
+    await first.close()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [type(None), Unavailable]
+    await second.close()
+    await third.close()
+
+
+async def test_a_file_that_is_cancelled_while_it_waits_for_room_takes_none(spool: DiskSpool) -> None:
+    first, second = spool.open(), spool.open()
+    for file in (first, second):
+        await file.write(b"x" * 48 * MIB)
+    with pytest.raises(Unavailable):
+        await first.write(b"x" * 5 * MIB)
+    waiting = asyncio.create_task(second.write(b"x" * 5 * MIB))
+    await asyncio.sleep(0.02)
+    waiting.cancel()
+    await second.close()
+    await first.close()
+
+
+async def test_a_byte_and_silence_hold_little_of_a_default_spool(tmp_path: Path) -> None:
+    opened = DiskSpool(tmp_path / "spool", budget_bytes=256 * MIB, max_file_bytes=60 * MIB)
+    silent = [opened.open(declared_bytes=60 * MIB) for _ in range(128)]
+    for file in silent:
+        await file.write(b"x")
+    assert opened.reserved_bytes <= 128 * MIB
+    for file in silent:
+        await file.close()
+    opened.close()
 
 
 async def test_a_package_beyond_the_limit_is_too_large_whether_declared_or_not(spool: DiskSpool) -> None:

@@ -56,6 +56,10 @@ function envoy_on_request(handle)
   local method = headers:get(":method")
   local request = {id = request_id(headers), method = method, path = paths.masked(headers:get(":path") or "")}
   if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then request.grpc = true end
+  -- A comma joins repeated Host headers, of which another proxy may have believed another one.
+  if (headers:get(":authority") or ""):find(",", 1, true) then
+    return proceed(handle, metadata, request, "BAD_REQUEST")
+  end
   strengthen(headers, "if-none-match")
   strengthen(headers, "if-match")
   -- The transcoder takes the length away, and the core wants to refuse what is too large before it arrives.

@@ -61,6 +61,7 @@ class Edge:
         place = render.Settings(
             **{
                 "directory": directory,
+                "base_url": f"{scheme}://localhost:{port}",
                 "content_base_url": f"http://127.0.0.1:{port}",
                 "bucket": BUCKET,
                 "storage_url": storage_url,

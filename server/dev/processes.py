@@ -83,6 +83,7 @@ class Processes:
         render.render(
             render.Settings(
                 directory=self.gateway_files,
+                base_url=self.addresses.base_url,
                 content_base_url=self.addresses.content_url,
                 bucket=bucket or STAND_IN_BUCKET,
                 storage_url="https://storage.googleapis.com" if bucket else f"http://{self.addresses.storage}",

@@ -24,6 +24,7 @@ def validate(config: Path, cwd: Path) -> None:
 
 def settings(directory: Path, **more: Any) -> render.Settings:
     place: dict[str, Any] = {
+        "base_url": "http://localhost:3001",
         "content_base_url": "http://127.0.0.1:3001",
         "bucket": "courses",
         "storage_url": "http://127.0.0.1:4443",
@@ -77,6 +78,27 @@ def test_the_content_host_is_that_of_its_origin_however_browsers_spell_it(
 ) -> None:
     _, manager = rendered(tmp_path, content_base_url=origin)
     assert manager["route_config"]["virtual_hosts"][0]["domains"] == hosts
+
+
+@pytest.mark.parametrize(
+    ("base", "content", "hosts"),
+    [
+        ("http://localhost:3001", "http://127.0.0.1:3001", ["localhost:3001", "localhost"]),
+        ("https://api.example", "https://*.courses.example", ["api.example", "api.example:443"]),
+        ("https://api.example:443", "https://courses.example", ["api.example", "api.example:443"]),
+        ("http://one.example:81", "http://one.example", ["one.example:81"]),
+        ("http://[::1]:3001", "http://127.0.0.1:3001", ["[::1]:3001", "[::1]"]),
+    ],
+)
+def test_the_api_has_the_host_of_its_origin_with_and_without_a_port_and_all_others_have_nothing(
+    tmp_path: Path, base: str, content: str, hosts: list[str]
+) -> None:
+    validate(render.render(settings(tmp_path, base_url=base, content_base_url=content)), tmp_path)
+    _, manager = rendered(tmp_path, base_url=base, content_base_url=content)
+    _, api, elsewhere = manager["route_config"]["virtual_hosts"]
+    assert api["domains"] == hosts
+    assert elsewhere["domains"] == ["*"]
+    assert [route["direct_response"]["status"] for route in elsewhere["routes"]] == [404]
 
 
 def test_only_the_named_origins_may_call_from_a_browser(tmp_path: Path) -> None:

@@ -30,13 +30,15 @@ CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
 class Settings:
     """What differs by place.
 
-    `directory` receives all files. `listen` and `admin` are `host:port` or `unix:/path`. `content_base_url` is the
-    origin of courses, `*.` allowed as its first label. `storage_url` is the origin of the bucket's server.
-    `cors_origins` are origins that may call the API from a browser, or `*`. `trusted_proxies` counts the proxies in
-    front whose X-Forwarded-For is believed. With `certificate` and `certificate_key` the gateway speaks TLS.
+    `directory` receives all files. `listen` and `admin` are `host:port` or `unix:/path`. `base_url` is the origin of
+    the API, `content_base_url` that of courses, `*.` allowed as its first label; no other host is served. `storage_url`
+    is the origin of the bucket's server. `cors_origins` are origins that may call the API from a browser, or `*`.
+    `trusted_proxies` counts the proxies in front whose X-Forwarded-For is believed. With `certificate` and
+    `certificate_key` the gateway speaks TLS.
     """
 
     directory: Path
+    base_url: str
     content_base_url: str
     bucket: str
     storage_url: str
@@ -180,8 +182,9 @@ def _address(text: str) -> dict[str, Any]:
 def _fit_manager(manager: dict[str, Any], settings: Settings) -> None:
     manager["access_log"][0]["typed_config"]["path"] = settings.access_log
     manager["xff_num_trusted_hops"] = settings.trusted_proxies
-    content, base = manager["route_config"]["virtual_hosts"]
+    content, base, _ = manager["route_config"]["virtual_hosts"]
     content["domains"] = _domains(settings.content_base_url)
+    base["domains"] = _base_domains(settings)
     route = content["routes"][0]
     route["metadata"]["filter_metadata"]["scorm.content"]["bucket"] = settings.bucket
     route["route"]["host_rewrite_literal"] = urlsplit(settings.storage_url).netloc
@@ -197,6 +200,14 @@ def _domains(origin: str) -> list[str]:
     usual = {"http": 80, "https": 443}[url.scheme]
     host = url.netloc.rpartition(":")[0] if url.port else url.netloc
     return [host, f"{host}:{usual}"] if url.port in (None, usual) else [url.netloc]
+
+
+def _base_domains(settings: Settings) -> list[str]:
+    """With and without the port: some clients and proxies leave it out. Never one that is the content's."""
+    url = urlsplit(settings.base_url)
+    host = url.netloc.rpartition(":")[0] if url.port else url.netloc
+    names = dict.fromkeys([*_domains(settings.base_url), host])
+    return [name for name in names if name not in _domains(settings.content_base_url)]
 
 
 def _fit_storage(clusters: list[dict[str, Any]], settings: Settings) -> None:

@@ -1,8 +1,6 @@
 """Buckets and objects: what the index knows, and every change to it."""
 
-import fcntl
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +11,7 @@ from typing import Any, BinaryIO
 
 from server.dev.storage.conditions import ABSENT, Conditions, Versions
 from server.dev.storage.contents import Content, Contents
+from server.dev.storage.directory import FILES, INDEX, claim
 from server.dev.storage.errors import ApiError, no_bucket, no_object
 from server.dev.storage.index import Index
 
@@ -22,8 +21,6 @@ _COLUMNS = (
 )
 _SELECT = f"SELECT {_COLUMNS} FROM objects WHERE bucket = ? AND name = ?"
 _MOST_NAME_BYTES = 1024
-# SQLite gives the files beside the first its mode.
-_INDEX_FILES = ("index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "index.sqlite-journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,40 +229,14 @@ class Objects:
 
 def open_objects(directory: Path, *, fsync: bool) -> Objects:
     """Opens or makes a data directory, and removes what a crash left behind."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _lock(directory)
-    _make_private(directory)
-    index = Index(directory / _INDEX_FILES[0], fsync=fsync)
-    contents = Contents(directory / "files", fsync=fsync)
+    claim(directory)
+    index = Index(directory / INDEX, fsync=fsync)
+    contents = Contents(directory / FILES, fsync=fsync)
     rows = index.reader.execute(
         "SELECT file FROM objects WHERE file IS NOT NULL UNION SELECT file FROM uploads WHERE finished IS NULL"
     )
     contents.sweep({row[0] for row in rows})
     return Objects(index, contents)
-
-
-def _make_private(directory: Path) -> None:
-    """Shuts everybody else out, also from what was made before with other modes."""
-    # One that holds other things too, such as /tmp, is not ours to close: only what we put there is.
-    if {entry.name for entry in directory.iterdir()} <= {"lock", "files", *_INDEX_FILES}:
-        directory.chmod(0o700)
-    (directory / _INDEX_FILES[0]).touch(mode=0o600)
-    for name in _INDEX_FILES:
-        if (directory / name).exists():
-            (directory / name).chmod(0o600)
-    (directory / "files").mkdir(mode=0o700, exist_ok=True)
-    (directory / "files").chmod(0o700)
-
-
-def _lock(directory: Path) -> None:
-    """Keeps a second process out, which would sweep away what the first is writing. Raises OSError."""
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        # Held until the process ends, however it ends.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise OSError(f"{directory} is in use by another process") from None
 
 
 def from_row(row: tuple[Any, ...]) -> StoredObject:

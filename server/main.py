@@ -1,4 +1,4 @@
-"""Assembly: what each role is made of, how it starts and how it ends. The only module that knows everyone.
+"""Assembly: what each role is made of, how it starts and how it ends. With `worker_loops`, alone in knowing everyone.
 
 python -m server serve      calls of learners, customers and the gateway's key filter; any number of processes
 python -m server upload     uploads
@@ -7,24 +7,25 @@ python -m server migrate    brings the database to the newest schema, as its own
 python -m server admin …    the operator's command line
 """
 
-import asyncio
-import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import structlog
 import uvloop
+from cryptography.exceptions import UnsupportedAlgorithm
 from envoy.service.auth.v3.external_auth_pb2_grpc import add_AuthorizationServicer_to_server
+from google.auth.exceptions import GoogleAuthError
 from google.protobuf.descriptor import ServiceDescriptor
+from sqlalchemy.exc import SQLAlchemyError
 
-from server import logs
+from server import logs, worker_loops
 from server.config import Settings, SettingsError, checked_dsn
 from server.domain.zip_rules import ZipLimits
 from server.gen.scorm.v1 import (
@@ -42,7 +43,6 @@ from server.rpc.edge_check import EdgeCheckServicer
 from server.rpc.health import HealthServicer
 from server.rpc.interceptors import Around, authenticate, log_call, tell_errors, validate
 from server.rpc.packages import Links, PackageServicer
-from server.services import sweeper
 from server.services.administration import Administration
 from server.services.authentication import Authenticator
 from server.services.packages import Packages
@@ -53,19 +53,13 @@ from server.storage.allocator import give_large_blocks_back
 from server.storage.api_keys import PostgresApiKeys
 from server.storage.blobs import GcsBlobs
 from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
-from server.storage.credentials import keep_credential
-from server.storage.migrate import migrate
+from server.storage.migrate import migrate, told
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
 from server.storage.signing import ContentTokenSigner
-from server.storage.single_holder import run_as_single_holder
 from server.storage.spool import DiskSpool, SpoolUnusable
 from server.storage.tenants import PostgresTenants
 from server.storage.uploads import PostgresUploads
-
-log = structlog.get_logger("main")
-SWEEP_SECONDS = 15
-RESCUE_SECONDS = 15
 
 PACKAGE_SERVICE = package_service_pb2.DESCRIPTOR.services_by_name["PackageService"]
 HEALTH_SERVICE = health_service_pb2.DESCRIPTOR.services_by_name["HealthService"]
@@ -102,11 +96,6 @@ class Core:
             database=database, api_keys=PostgresApiKeys(), clock=clock, pepper=_secret(settings.api_key_pepper_file)
         )
         stack.push_async_callback(authenticator.close)
-        signer = ContentTokenSigner.from_file(
-            settings.content_signing_key_file,
-            # Courses frame their own pages.
-            frame_ancestors=["'self'", settings.base_url, *settings.frame_ancestors],
-        )
         return cls(
             settings=settings,
             clock=clock,
@@ -115,7 +104,7 @@ class Core:
             packages=Packages(
                 database=database, packages=PostgresPackages(), quotas=PostgresQuotas(), jobs=jobs.PostgresJobs()
             ),
-            links=Links(signer, clock, settings.content_base_url),
+            links=Links(_signer(settings), clock, settings.content_base_url),
         )
 
     def package_servicer(self, uploads: Uploads | None) -> PackageServicer:
@@ -171,11 +160,14 @@ async def worker(settings: Settings) -> None:
         database = PostgresOperatorDatabase(dsn)
         await database.open()
         stack.push_async_callback(database.close)
-        blobs = GcsBlobs(settings.gcs_bucket, threads=settings.transfer_threads)
-        loops = _worker_loops(dsn, database, blobs, clock)
-        if credential_file := settings.storage_credential_file:
-            loops.append(partial(_for_ever, "credential", lambda: keep_credential(credential_file), pause_seconds=10))
-        await stack.enter_async_context(_background(*loops))
+        loops = worker_loops.loops_of(
+            dsn,
+            database=database,
+            blobs=_blobs(settings),
+            clock=clock,
+            credential_file=settings.storage_credential_file,
+        )
+        await stack.enter_async_context(worker_loops.in_background(*loops))
         admin = AdminServicer(
             Administration(
                 database=database,
@@ -206,7 +198,7 @@ def _uploads(core: Core, stack: AsyncExitStack) -> Uploads:
         uploads=PostgresUploads(),
         packages=PostgresPackages(),
         quotas=PostgresQuotas(),
-        blobs=GcsBlobs(settings.gcs_bucket, threads=settings.transfer_threads),
+        blobs=_blobs(settings),
         clock=core.clock,
         spool=spool,
         limits=UploadLimits(zip=limits),
@@ -225,61 +217,24 @@ def _spool(settings: Settings) -> DiskSpool:
         raise SettingsError(f"SPOOL_DIR: {error}") from error
 
 
-def _worker_loops(
-    dsn: str, database: PostgresOperatorDatabase, blobs: GcsBlobs, clock: SystemClock
-) -> list[Callable[[], Awaitable[None]]]:
-    async def delete_package_files(**package: Any) -> None:
-        await sweeper.delete_package_files(blobs=blobs, **package)
-
-    async def sweep() -> None:
-        await sweeper.sweep(database=database, uploads=PostgresUploads(), blobs=blobs, clock=clock)
-
-    handlers = jobs.JobHandlers(delete_package_files=delete_package_files)
-    # One app each: leaving `open_async` closes the connections of everybody who uses the same app.
-    runner, rescuer = jobs.build_worker_app(dsn, handlers), jobs.build_worker_app(dsn, handlers)
-
-    async def run_jobs() -> None:
-        async with runner.open_async():
-            await jobs.run_jobs(runner)
-
-    async def rescue() -> None:
-        async with rescuer.open_async():
-            await jobs.rescue_stalled(rescuer)
-
-    return [
-        lambda: _for_ever("jobs", run_jobs, pause_seconds=1),
-        lambda: run_as_single_holder(dsn, "sweeper", lambda: _for_ever("sweeper", sweep, pause_seconds=SWEEP_SECONDS)),
-        lambda: run_as_single_holder(dsn, "rescue", lambda: _for_ever("rescue", rescue, pause_seconds=RESCUE_SECONDS)),
-    ]
-
-
-async def _for_ever(name: str, work: Callable[[], Awaitable[None]], *, pause_seconds: float) -> None:
-    """Repeats `work`; what it raises is logged, for the next turn may go better."""
-    while True:
-        try:
-            await work()
-        except Exception as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise  # it failed while being cancelled: going on would lose the cancellation
-            log.error("a loop of the worker failed", loop=name, exc_info=error)
-        await asyncio.sleep(pause_seconds)
-
-
-@contextlib.asynccontextmanager
-async def _background(*loops: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Runs the loops until the block ends."""
-
-    async def run(loop: Callable[[], Awaitable[None]]) -> None:
-        await loop()
-
-    tasks = [asyncio.create_task(run(loop)) for loop in loops]
+def _blobs(settings: Settings) -> GcsBlobs:
     try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        return GcsBlobs(settings.gcs_bucket, threads=settings.transfer_threads)
+    except (GoogleAuthError, OSError) as error:
+        raise SettingsError(f"GCS_BUCKET: no credentials for bucket {settings.gcs_bucket}: {error}") from error
+
+
+def _signer(settings: Settings) -> ContentTokenSigner:
+    path = settings.content_signing_key_file
+    # Courses frame their own pages.
+    frame_ancestors = ["'self'", settings.base_url, *settings.frame_ancestors]
+    try:
+        return ContentTokenSigner.from_file(path, frame_ancestors=frame_ancestors)
+    except OSError as error:
+        raise SettingsError(f"CONTENT_SIGNING_KEY_FILE: cannot read {path}: {error.strerror}") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        # TypeError: it is encrypted.
+        raise SettingsError(f"CONTENT_SIGNING_KEY_FILE: {path} holds no plain Ed25519 private key in PEM") from error
 
 
 def _arounds(
@@ -306,6 +261,16 @@ ROLES: dict[str, Callable[[Settings], Coroutine[Any, Any, None]]] = {
 }
 
 
+def _migrate() -> None:
+    dsn = checked_dsn("OWNER_DATABASE_URL", os.environ.get("OWNER_DATABASE_URL") or "")
+    if not dsn:
+        raise SettingsError("OWNER_DATABASE_URL must be set")
+    try:
+        migrate(dsn)
+    except (psycopg.Error, SQLAlchemyError) as error:
+        raise SettingsError(f"OWNER_DATABASE_URL: {told(error)}") from error
+
+
 def main(arguments: Sequence[str]) -> int:
     """Runs what the first argument names; the exit status is 2 if it cannot start."""
     role, rest = (arguments[0] if arguments else ""), arguments[1:]
@@ -316,16 +281,13 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         if role == "migrate":
-            migrate(checked_dsn("OWNER_DATABASE_URL", os.environ["OWNER_DATABASE_URL"]))
+            _migrate()
             return 0
         settings = Settings.from_environment()
         logs.configure(settings.log_level)
         structlog.contextvars.bind_contextvars(role=role)
         uvloop.run(ROLES[role](settings))
-    except KeyError as error:
-        print(f"{error.args[0]} must be set", file=sys.stderr)
-        return 2
-    except SettingsError as error:
+    except (SettingsError, lifecycle.CannotListen) as error:
         print(f"{role} cannot start: {error}", file=sys.stderr)
         return 2
     return 0

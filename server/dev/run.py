@@ -18,7 +18,7 @@ from server.dev.secrets import load_or_create, write_private
 from server.dev.settings import STAND_IN_BUCKET, RunSettings
 from server.dev.supervisor import Supervisor
 from server.domain.api_keys import KeyText
-from server.storage.migrate import RolesNotAllowed, ensure_login_roles, migrate
+from server.storage.migrate import RolesNotAllowed, ensure_login_roles, migrate, told
 
 HEALTHY_SECONDS = 60.0
 DEMO_SECONDS = 60.0
@@ -87,8 +87,10 @@ class Platform:
                 server_password=self._secrets.server_password,
                 operator_password=self._secrets.operator_password,
             )
-        except (psycopg.Error, SQLAlchemyError, RolesNotAllowed) as failure:
+        except RolesNotAllowed as failure:
             raise StartFailed(f"the database could not be prepared: {failure}") from failure
+        except (psycopg.Error, SQLAlchemyError) as failure:
+            raise StartFailed(f"the database could not be prepared: {told(failure)}") from failure
         self._say(f"✓ migrations {time.monotonic() - began:.1f} s")
         return Databases(server=server, operator=operator)
 

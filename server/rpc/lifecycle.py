@@ -29,6 +29,10 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 Register = Callable[[grpc.aio.Server], None]
 
 
+class CannotListen(Exception):
+    """The address is in use, or not ours. The message names it."""
+
+
 class Serving:
     """A gRPC server with health and reflection that leaves no request unanswered when it stops."""
 
@@ -44,11 +48,11 @@ class Serving:
         _add_reflection(self.server, [*self._names[1:], health.SERVICE_NAME])
 
     async def start(self, address: str) -> None:
-        """Listens at `host:port` or `unix:/path`. Raises OSError if it cannot."""
+        """Listens at `host:port` or `unix:/path`. Raises CannotListen."""
         try:
             self.server.add_insecure_port(address)
         except RuntimeError as error:
-            raise OSError(f"cannot listen at {address}") from error
+            raise CannotListen(f"cannot listen at {address}") from error
         await self.server.start()
         await self._set(_SERVING)
         log.info("listening", address=address)

@@ -9,6 +9,7 @@ from alembic.config import Config
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, create_engine, pool
+from sqlalchemy.exc import SQLAlchemyError
 
 from server.storage.tables import OPERATOR_ROLE, SERVER_ROLE
 
@@ -36,6 +37,15 @@ def migrate(dsn: str, *, revision: str = "head") -> None:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def told(error: psycopg.Error | SQLAlchemyError) -> str:
+    """Why the database refused `migrate` or `ensure_login_roles`, and what helps, for whoever chose the role."""
+    cause = getattr(error, "orig", None) or error
+    text = (cause.diag.message_primary if isinstance(cause, psycopg.Error) else None) or str(cause)
+    if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+        return f"{text}. The role needs CREATEROLE, and CREATE on the database and its schema public"
+    return text
 
 
 def refuse_old(connection: Connection) -> None:

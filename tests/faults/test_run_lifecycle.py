@@ -244,6 +244,15 @@ def test_a_database_that_is_not_there_is_named_without_its_password(var: Path) -
     assert "Traceback" not in printed
 
 
+def test_a_role_that_may_not_prepare_the_database_is_told_what_it_needs(var: Path, dsns: Dsns) -> None:
+    process = launch(var, environment={"DATABASE_URL": dsns.server})
+    assert process.wait(60) == 1
+    printed = (var / "stdout").read_text()
+    assert "database could not be prepared: permission denied for table alembic_version. The role needs" in printed
+    assert "CREATEROLE" in printed
+    assert "sqlalche.me" not in printed
+
+
 def test_a_database_of_the_user_is_used_instead_of_an_embedded_one(var: Path, dsns: Dsns) -> None:
     copy = Stack.start(var, serve_processes=1, environment={"DATABASE_URL": dsns.owner})
     assert copy.children("postgres") == []

@@ -1,13 +1,23 @@
-"""What is wrong with a connection string is said without the password in it."""
+"""What is wrong with a setting is said in its name; a password is not shown."""
 
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from server import main
 from server.config import Settings, SettingsError
+from server.dev.secrets import load_or_create
 from server.dev.settings import RunSettings
 
+ROOT = Path(__file__).resolve().parents[2]
+OTHER_KEY = (
+    ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+)
 PEPPER = "API_KEY_PEPPER_FILE"
 SIGNING_KEY = "CONTENT_SIGNING_KEY_FILE"
 FILES = {PEPPER: "pepper", SIGNING_KEY: "key"}
@@ -79,3 +89,138 @@ def test_what_libpq_reads_is_taken_as_it_is(text: str) -> None:
 
 def test_only_the_worker_needs_the_operators_database() -> None:
     assert Settings.from_environment({"DATABASE_URL": GOOD, **FILES}).operator_database_url == ""
+
+
+REQUIRED = {"DATABASE_URL": GOOD, **FILES}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("BASE_URL", "foo"),
+        ("BASE_URL", "ftp://lms.example"),
+        ("BASE_URL", "https://lms.example/"),
+        ("BASE_URL", "https://lms.example/path"),
+        ("BASE_URL", "https://me@lms.example"),
+        ("CONTENT_BASE_URL", "http://content.example:0"),
+        ("CONTENT_BASE_URL", "http://content.example:65536"),
+        ("FRAME_ANCESTORS", "nonsense; x"),
+        ("FRAME_ANCESTORS", "https://lms.example, *"),
+        ("FRAME_ANCESTORS", "https://*"),
+        ("FRAME_ANCESTORS", ",".join(f"https://lms-{number}.example" for number in range(19))),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("TRANSFER_THREADS", "0"),
+        ("LISTEN_ADDRESS", "foo"),
+        ("LISTEN_ADDRESS", "127.0.0.1:70000"),
+        ("LISTEN_ADDRESS", "unix:relative"),
+        ("LISTEN_ADDRESS", "unix:/" + "x" * 107),
+        ("DRAIN_SECONDS", "nan"),
+        ("DRAIN_SECONDS", "inf"),
+        ("DRAIN_SECONDS", "-1"),
+        ("MAX_PACKAGE_BYTES", "-5"),
+        ("MAX_PACKAGE_BYTES", "1e9"),
+        ("MAX_EXPANDED_BYTES", "0"),
+        ("MAX_PACKAGE_FILES", "9" * 5000),
+        ("SPOOL_BYTES", "٣"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_value_that_is_no_such_thing_is_named_with_what_it_must_be(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} \(.*\): must be "):
+        Settings.from_environment({**REQUIRED, name: text})
+
+
+def test_every_wrong_value_is_named_at_once() -> None:
+    wrong = {"LOG_LEVEL": "loud", "BASE_URL": "foo", "TRANSFER_THREADS": "0"}
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environment({**REQUIRED, **wrong})
+    assert all(name in str(error.value) for name in wrong)
+
+
+@pytest.mark.parametrize("content", ["http://localhost:3001", "HTTP://LocalHost:3001"])
+def test_courses_never_share_the_origin_of_the_api(content: str) -> None:
+    with pytest.raises(SettingsError, match="CONTENT_BASE_URL must differ from BASE_URL"):
+        Settings.from_environment({**REQUIRED, "CONTENT_BASE_URL": content})
+
+
+def test_origins_are_taken_as_browsers_write_them() -> None:
+    settings = Settings.from_environment(
+        {
+            **REQUIRED,
+            "BASE_URL": "https://LMS.example:443",
+            "CONTENT_BASE_URL": "http://content.example:8080",
+            "FRAME_ANCESTORS": " https://*.school.example , http://10.0.0.1:80,",
+        }
+    )
+    assert settings.base_url == "https://lms.example"
+    assert settings.content_base_url == "http://content.example:8080"
+    assert settings.frame_ancestors == ("https://*.school.example", "http://10.0.0.1")
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:1", "localhost:50051", "[::]:65535", "unix:/run/scorm/serve"])
+def test_addresses_to_listen_at(address: str) -> None:
+    assert Settings.from_environment({**REQUIRED, "LISTEN_ADDRESS": address}).listen_address == address
+
+
+@pytest.fixture
+def ready_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment in which every role can start, as far as files go; answers their directory."""
+    secrets = load_or_create(tmp_path)
+    environment = {
+        "DATABASE_URL": GOOD,
+        "OPERATOR_DATABASE_URL": GOOD,
+        "API_KEY_PEPPER_FILE": secrets.api_key_pepper_file,
+        "CONTENT_SIGNING_KEY_FILE": secrets.content_signing_key_file,
+        "OPERATOR_TOKEN_FILE": secrets.operator_token_file,
+        "SPOOL_DIR": tmp_path / "spool",
+        "LISTEN_ADDRESS": f"unix:{tmp_path}/role",
+        # Nothing to authenticate with, and no asking around for the metadata of a machine in the cloud.
+        "HOME": tmp_path,
+        "NO_GCE_CHECK": "true",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, str(value))
+    for name in ("STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def refusal(role: str) -> str:
+    """What a role prints that cannot start."""
+    done = subprocess.run([sys.executable, "-m", "server", role], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("text", ["no PEM", OTHER_KEY, None], ids=["text", "another kind of key", "no file"])
+def test_a_file_without_a_signing_key_is_named(ready_to_start: Path, text: str | None) -> None:
+    path = ready_to_start / "content-signing-key.pem"
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    said = refusal("serve")
+    assert said.startswith("serve cannot start: CONTENT_SIGNING_KEY_FILE: ")
+    assert str(path) in said
+
+
+@pytest.mark.parametrize("role", ["upload", "worker"])
+def test_a_bucket_without_credentials_is_named(ready_to_start: Path, role: str) -> None:
+    assert "GCS_BUCKET: no credentials for bucket scorm" in refusal(role)
+
+
+def test_an_address_in_use_is_named(ready_to_start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        monkeypatch.setenv("LISTEN_ADDRESS", address)
+        assert f"cannot listen at {address}" in refusal("serve")
+
+
+def test_a_log_level_that_is_none_is_not_called_missing(ready_to_start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    assert "LOG_LEVEL (debug, info, warning or error): must be" in refusal("serve")
+
+
+def test_migrating_needs_an_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OWNER_DATABASE_URL", raising=False)
+    assert refusal("migrate") == "migrate cannot start: OWNER_DATABASE_URL must be set\n"

@@ -40,7 +40,6 @@ class ZipEntry:
     external_attr: int
     header_offset: int
     compress_type: int
-    is_utf8_flag: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +89,7 @@ class ZipPlan:
         return next(file for file in self.files if file.name == self.manifest_name)
 
 
-def decode_name(raw: bytes, utf8_flag: bool) -> str:
+def decode_name(raw: bytes) -> str:
     """A file name from its bytes: UTF-8 if they are that, else code page 437 (PKWARE APPNOTE, appendix D).
 
     Tools often write UTF-8 without saying so; code page 437 by chance is hardly ever valid UTF-8. It has a character
@@ -108,7 +107,7 @@ def entry_of(info: zipfile.ZipInfo) -> ZipEntry:
     `orig_filename` is used because `filename` is already cut at the first NUL.
     """
     flagged = bool(info.flag_bits & _UTF8)
-    name = info.orig_filename if flagged else decode_name(info.orig_filename.encode("cp437"), flagged)
+    name = info.orig_filename if flagged else decode_name(info.orig_filename.encode("cp437"))
     return ZipEntry(
         name=name,
         is_dir=name.endswith(("/", "\\")),
@@ -119,7 +118,6 @@ def entry_of(info: zipfile.ZipInfo) -> ZipEntry:
         external_attr=info.external_attr,
         header_offset=info.header_offset,
         compress_type=info.compress_type,
-        is_utf8_flag=flagged,
     )
 
 

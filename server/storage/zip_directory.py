@@ -23,7 +23,6 @@ _BATCH_BYTES = 256 * 1024
 MAX_NAME_BYTES = 4096
 MAX_DIRECTORY_BYTES = 32 * 1024**2
 _UNSET_16, _UNSET_32 = 0xFFFF, 0xFFFFFFFF
-_UTF8_FLAG = 1 << 11
 _ZIP64_EXTRA, _UNICODE_PATH_EXTRA = 0x0001, 0x7075
 
 DAMAGED = "The ZIP archive is damaged: its directory cannot be read"
@@ -141,7 +140,7 @@ def _entry(record: bytes, shift: int) -> ZipEntry:
     wide_name = extra.get(_UNICODE_PATH_EXTRA, b"")
     if max(len(raw_name), len(wide_name)) > MAX_NAME_BYTES:
         raise ValidationFailed.of("file", f"The zip has a file whose name is longer than {MAX_NAME_BYTES} bytes")
-    name = _unicode_path(wide_name, raw_name) or decode_name(raw_name, bool(flags & _UTF8_FLAG))
+    name = _unicode_path(wide_name, raw_name) or decode_name(raw_name)
     return ZipEntry(
         name=name,
         is_dir=name.endswith(("/", "\\")),
@@ -152,7 +151,6 @@ def _entry(record: bytes, shift: int) -> ZipEntry:
         external_attr=attributes,
         header_offset=offset + shift,
         compress_type=method,
-        is_utf8_flag=bool(flags & _UTF8_FLAG),
     )
 
 

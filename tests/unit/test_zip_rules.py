@@ -43,7 +43,6 @@ def entry(name: str, *, offset: int = 0, size: int = 0) -> ZipEntry:
         external_attr=0,
         header_offset=offset,
         compress_type=0,
-        is_utf8_flag=True,
     )
 
 
@@ -279,10 +278,9 @@ def test_what_is_no_scorm_package_is_refused_saying_what_it_looks_like(names: li
 
 
 def test_names_are_utf8_if_they_can_be_and_code_page_437_otherwise() -> None:
-    assert decode_name("Übung.html".encode(), True) == "Übung.html"
-    assert decode_name("Übung.html".encode(), False) == "Übung.html"
-    assert decode_name("Übung.html".encode("cp437"), False) == "Übung.html"
-    assert decode_name(b"\xff", True) == "\N{NO-BREAK SPACE}"
+    assert decode_name("Übung.html".encode()) == "Übung.html"
+    assert decode_name("Übung.html".encode("cp437")) == "Übung.html"
+    assert decode_name(b"\xff") == "\N{NO-BREAK SPACE}"
 
 
 def test_names_of_tools_that_do_not_flag_utf8_are_read_from_a_real_archive() -> None:

@@ -97,7 +97,10 @@ def _limit_commands(nouns: Any) -> None:
     quota.add_argument("--tenant", metavar="ID", required=True)
     quota.add_argument("--packages", metavar="N", type=_count(2**32 - 1), help="packages that it may have")
     quota.add_argument(
-        "--bytes", metavar="N", type=_count(2**53 - 1), help="bytes that its uploaded files may have together"
+        "--bytes",
+        metavar="N",
+        type=_count(2**53 - 1),
+        help="bytes that may be stored for its packages: the uploaded files and what was unpacked from them",
     )
     quota.set_defaults(command=_set_quota)
     plans = nouns.add_parser("plan", help="rate limits").add_subparsers(required=True, metavar="VERB")

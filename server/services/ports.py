@@ -107,7 +107,7 @@ class PackageStore(Protocol):
         ...
 
     def delete(self, *, tenant_id: UUID, package_id: UUID) -> Query[int | None]:
-        """Deletes the row and answers its file_size_bytes, or None if there was none."""
+        """Deletes the row and answers the bytes stored for it, original and unpacked, or None if there was none."""
         ...
 
 

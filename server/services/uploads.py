@@ -65,7 +65,7 @@ class Uploads:
         whatever `source` raises. Of an upload that fails or is cancelled nothing remains; that is done afterwards,
         see `drain`.
         """
-        await self._check_quota(tenant_id)
+        await self._check_quota(tenant_id, stored_bytes=1)
         self._check_running(tenant_id)
         attempt = Attempt(
             tenant_id=tenant_id,
@@ -96,12 +96,12 @@ class Uploads:
         if len(self._running) >= self.threads.max_uploads:
             raise Unavailable("Too many uploads are on their way", retry_after_seconds=RETRY_AFTER_SECONDS)
 
-    async def _check_quota(self, tenant_id: UUID) -> None:
+    async def _check_quota(self, tenant_id: UUID, *, stored_bytes: int) -> None:
         usage = await self.database.read(tenant_id, self.quotas.usage(tenant_id=tenant_id))
         if usage is None:
             # The tenant went between authentication and now.
             raise Unauthorized
-        exceeded = quota_exceeded(usage, stored_bytes=1)
+        exceeded = quota_exceeded(usage, stored_bytes=stored_bytes)
         if exceeded:
             raise exceeded
 
@@ -114,6 +114,8 @@ class Uploads:
     async def _store(self, attempt: Attempt, source: PackageSource) -> Package:
         await attempt.receive(source)
         contents = await attempt.read(limits=self.limits.zip, filename=source.filename)
+        # Judged again with the package itself, but by now gigabytes need not be copied in vain.
+        await self._check_quota(attempt.tenant_id, stored_bytes=_stored_bytes(attempt, contents))
         await attempt.store(contents)
         return await self._publish(attempt, contents, uploaded_by=source.uploaded_by)
 
@@ -139,7 +141,7 @@ class Uploads:
             expanded_bytes=contents.plan.expanded_bytes,
             file_count=len(contents.plan.files),
         )
-        size = package.file_size_bytes
+        size = _stored_bytes(attempt, contents)
         attempt.committing = True
         async with self.database.write(tenant_id) as transaction:
             if not await transaction.run(self.uploads.finish(tenant_id=tenant_id, package_id=package_id)):
@@ -221,8 +223,13 @@ class Uploads:
             return not attempt.committing
 
 
+def _stored_bytes(attempt: Attempt, contents: Contents) -> int:
+    """What a package takes in storage: the uploaded file and what was unpacked from it."""
+    return attempt.spooled.size_bytes + contents.plan.expanded_bytes
+
+
 def quota_exceeded(usage: TenantUsage, *, stored_bytes: int) -> QuotaExceeded | None:
-    """Why a tenant cannot have another package of that size, or None if it can."""
+    """Why a tenant cannot have another package that takes so much, or None if it can."""
     if usage.package_limit is not None and usage.package_count >= usage.package_limit:
         return QuotaExceeded(what="Package", limit=usage.package_limit, current=usage.package_count)
     if usage.stored_bytes_limit is not None and usage.stored_bytes + stored_bytes > usage.stored_bytes_limit:

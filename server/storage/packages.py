@@ -75,7 +75,7 @@ _EXISTS = statement("packages.exists", select(literal_column("1", Integer())).wh
 _INSERT = statement("packages.insert", insert(packages), nothing)
 _DELETE = statement(
     "packages.delete",
-    delete(packages).where(_OF_TENANT, _THE_PACKAGE).returning(packages.c.file_size_bytes),
+    delete(packages).where(_OF_TENANT, _THE_PACKAGE).returning(packages.c.file_size_bytes + packages.c.expanded_bytes),
     first(lambda row: int(row[0])),
 )
 
@@ -125,7 +125,7 @@ class PostgresPackages:
         )
 
     def delete(self, *, tenant_id: UUID, package_id: UUID) -> Query[int | None]:
-        """Deletes the row and answers its file_size_bytes, or None if there was none."""
+        """Deletes the row and answers the bytes stored for it, original and unpacked, or None if there was none."""
         return _DELETE.bind(tenant=tenant_id, package=package_id)
 
 

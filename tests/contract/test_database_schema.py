@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -88,7 +91,7 @@ def test_migrating_again_and_at_once_is_harmless(database_template: Template) ->
         migrators = [subprocess.Popen([sys.executable, "-c", program, dsns.owner], cwd=ROOT) for _ in range(3)]
         assert [migrator.wait(60) for migrator in migrators] == [0, 0, 0]
         with psycopg.connect(dsns.owner) as connection:
-            assert connection.execute("select version_num from alembic_version").fetchall() == [("0001",)]
+            assert connection.execute("select version_num from alembic_version").fetchall() == [("0002",)]
 
 
 def test_the_migrations_as_a_script_make_the_same(database_template: Template) -> None:
@@ -117,7 +120,9 @@ def test_the_jobs_schema_says_up_to_which_step_it_is(dsns: Dsns) -> None:
     )
 
 
-def test_an_ordinary_role_that_owns_its_database_can_migrate(database_template: Template) -> None:
+@contextmanager
+def owned_by_an_ordinary_role(database_template: Template) -> Iterator[tuple[Dsns, str]]:
+    """An empty database, and the DSN of its owner, whom policies bind as everybody else."""
     with database_template.copy() as dsns:
         with psycopg.connect(dsns.owner, autocommit=True) as connection:
             role = f"owner_{connection.info.dbname}"
@@ -125,16 +130,49 @@ def test_an_ordinary_role_that_owns_its_database_can_migrate(database_template: 
             connection.execute(f"create role {role} login password 'p'".encode())
             connection.execute(f"alter database {connection.info.dbname} owner to {role}".encode())
             connection.execute(f"create schema public authorization {role}".encode())
-        owner = make_conninfo(dsns.owner, user=role, password="p")
         try:
-            migrate(owner)
-            with pytest.raises(RolesNotAllowed, match="CREATEROLE"):
-                ensure_login_roles(owner, server_password="s", operator_password="o")
+            yield dsns, make_conninfo(dsns.owner, user=role, password="p")
         finally:
             with psycopg.connect(dsns.owner, autocommit=True) as connection:
                 connection.execute(f"drop owned by {role} cascade".encode())
                 connection.execute(f"alter database {connection.info.dbname} owner to current_user".encode())
                 connection.execute(f"drop role {role}".encode())
+
+
+def test_an_ordinary_role_that_owns_its_database_can_migrate(database_template: Template) -> None:
+    with owned_by_an_ordinary_role(database_template) as (_, owner):
+        migrate(owner)
+        with pytest.raises(RolesNotAllowed, match="CREATEROLE"):
+            ensure_login_roles(owner, server_password="s", operator_password="o")
+
+
+def test_quotas_that_counted_uploaded_files_only_are_counted_anew(database_template: Template) -> None:
+    some, none = uuid4(), uuid4()
+    with owned_by_an_ordinary_role(database_template) as (dsns, owner):
+        migrate(owner, revision="0001")
+        with psycopg.connect(dsns.owner) as connection:
+            for tenant, count, size in ((some, 2, 30), (none, 0, 0)):
+                connection.execute("insert into tenants values (%s, 'Acme', 'standard', now(), now())", (tenant,))
+                connection.execute(
+                    "insert into tenant_quotas (tenant_id, package_count, stored_bytes) values (%s, %s, %s)",
+                    (tenant, count, size),
+                )
+            for file_size, expanded in ((10, 100), (20, 2000)):
+                connection.execute(
+                    """
+                    insert into packages (tenant_id, package_id, title, version, schema_version, launch_path,
+                        manifest_path, file_size_bytes, expanded_bytes, file_count, metadata, manifest, revision,
+                        created_at, updated_at)
+                    values (%s, %s, 't', '1.2', '1.2', 'a', 'imsmanifest.xml', %s, %s, 1, '{}', '{}', 1, now(), now())
+                    """,
+                    (some, uuid4(), file_size, expanded),
+                )
+        migrate(owner)
+        with psycopg.connect(dsns.owner) as connection:
+            found = connection.execute("select tenant_id, package_count, stored_bytes from tenant_quotas").fetchall()
+            forced = connection.execute("select bool_and(relforcerowsecurity) from pg_class where relrowsecurity")
+            assert forced.fetchone() == (True,)
+        assert set(found) == {(some, 2, 2130), (none, 0, 0)}
 
 
 def test_each_migration_follows_the_one_before() -> None:

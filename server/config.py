@@ -9,16 +9,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NewType
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from server.storage.dsn import Dsn, parse_dsn
 
 GIB = 1024**3
 PIB = 1024**5
-
-Dsn = NewType("Dsn", str)
-"""A connection string of Postgres that libpq can read. It may hold a password."""
 
 
 class SettingsError(Exception):
@@ -103,34 +98,9 @@ def _path_or_none(text: str) -> Path | None:
 def checked_dsn(name: str, text: str) -> Dsn:
     """Raises SettingsError with the name of the variable and without its text, which may hold a password."""
     try:
-        return _dsn(text)
+        return parse_dsn(text)
     except ValueError as fault:
         raise SettingsError(f"{name}: {fault}") from None
-
-
-def _dsn(text: str) -> Dsn:
-    """Raises ValueError for what libpq would refuse later, and would quote with parts of the password."""
-    try:
-        parts = conninfo_to_dict(text)
-    except psycopg.Error:
-        parts = None
-    if parts is None or _has_misplaced_password(text, parts):
-        raise ValueError(
-            "is neither postgresql://user:password@host:port/database nor key=value pairs; "
-            "in a URL, percent-encode special characters of user and password"
-        )
-    return Dsn(text)
-
-
-def _has_misplaced_password(text: str, parts: Mapping[str, object]) -> bool:
-    """Whether a `/` or `@` in the password made a part of it the port, the host or the database."""
-    if any(port and not port.isdecimal() for port in str(parts.get("port", "")).split(",")):
-        return True
-    if not text.startswith(("postgresql://", "postgres://")):
-        return False
-    path = text.partition("://")[2].partition("?")[0].partition("/")[2]
-    # A host may begin with @: an abstract unix socket.
-    return "@" in path or "@" in str(parts.get("host", ""))[1:]
 
 
 def _setting(
@@ -147,11 +117,11 @@ class Settings:
     """
 
     database_url: Dsn = field(
-        metadata=_setting("DATABASE_URL", "Postgres as the role `scorm_server` sees it", read=_dsn)
+        metadata=_setting("DATABASE_URL", "Postgres as the role `scorm_server` sees it", read=parse_dsn)
     )
     operator_database_url: Dsn = field(
         metadata=_setting(
-            "OPERATOR_DATABASE_URL", "Postgres as the role `scorm_operator` sees it; worker only", "", read=_dsn
+            "OPERATOR_DATABASE_URL", "Postgres as the role `scorm_operator` sees it; worker only", "", read=parse_dsn
         )
     )
     database_pool_size: int = field(

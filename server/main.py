@@ -16,14 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import structlog
 import uvloop
 from cryptography.exceptions import UnsupportedAlgorithm
 from envoy.service.auth.v3.external_auth_pb2_grpc import add_AuthorizationServicer_to_server
 from google.auth.exceptions import GoogleAuthError
 from google.protobuf.descriptor import ServiceDescriptor
-from sqlalchemy.exc import SQLAlchemyError
 
 from server import logs, worker_loops
 from server.config import Settings, SettingsError, checked_dsn
@@ -53,7 +51,7 @@ from server.storage.allocator import give_large_blocks_back
 from server.storage.api_keys import PostgresApiKeys
 from server.storage.blobs import GcsBlobs
 from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
-from server.storage.migrate import migrate, told
+from server.storage.migrate import DatabaseRefused, migrate, refusals_told
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
 from server.storage.signing import ContentTokenSigner
@@ -266,9 +264,10 @@ def _migrate() -> None:
     if not dsn:
         raise SettingsError("OWNER_DATABASE_URL must be set")
     try:
-        migrate(dsn)
-    except (psycopg.Error, SQLAlchemyError) as error:
-        raise SettingsError(f"OWNER_DATABASE_URL: {told(error)}") from error
+        with refusals_told():
+            migrate(dsn)
+    except DatabaseRefused as error:
+        raise SettingsError(f"OWNER_DATABASE_URL: {error}") from error
 
 
 def main(arguments: Sequence[str]) -> int:

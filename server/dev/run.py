@@ -6,9 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-import psycopg
-from sqlalchemy.exc import SQLAlchemyError
-
 from server.dev import asks, sample
 from server.dev.children import Child, CommandChild, StartFailed, free_port, run_to_end
 from server.dev.database import PostgresChild
@@ -18,7 +15,7 @@ from server.dev.secrets import load_or_create, write_private
 from server.dev.settings import STAND_IN_BUCKET, RunSettings
 from server.dev.supervisor import Supervisor
 from server.domain.api_keys import KeyText
-from server.storage.migrate import RolesNotAllowed, ensure_login_roles, migrate, told
+from server.storage.migrate import DatabaseRefused, RolesNotAllowed, ensure_login_roles, migrate, refusals_told
 
 HEALTHY_SECONDS = 60.0
 DEMO_SECONDS = 60.0
@@ -81,16 +78,15 @@ class Platform:
     def _prepare_database(self, owner_dsn: str) -> Databases:
         began = time.monotonic()
         try:
-            migrate(owner_dsn)
-            server, operator = ensure_login_roles(
-                owner_dsn,
-                server_password=self._secrets.server_password,
-                operator_password=self._secrets.operator_password,
-            )
-        except RolesNotAllowed as failure:
+            with refusals_told():
+                migrate(owner_dsn)
+                server, operator = ensure_login_roles(
+                    owner_dsn,
+                    server_password=self._secrets.server_password,
+                    operator_password=self._secrets.operator_password,
+                )
+        except (RolesNotAllowed, DatabaseRefused) as failure:
             raise StartFailed(f"the database could not be prepared: {failure}") from failure
-        except (psycopg.Error, SQLAlchemyError) as failure:
-            raise StartFailed(f"the database could not be prepared: {told(failure)}") from failure
         self._say(f"✓ migrations {time.monotonic() - began:.1f} s")
         return Databases(server=server, operator=operator)
 

@@ -1,6 +1,8 @@
 """Brings a database to the newest schema, and makes the roles that the processes log in as."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -39,7 +41,20 @@ def migrate(dsn: str, *, revision: str = "head") -> None:
         command.upgrade(config, revision)
 
 
-def told(error: psycopg.Error | SQLAlchemyError) -> str:
+class DatabaseRefused(Exception):
+    """The database would not do it. The message says why, and what helps."""
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Raises DatabaseRefused for what the database refuses inside the block."""
+    try:
+        yield
+    except (psycopg.Error, SQLAlchemyError) as error:
+        raise DatabaseRefused(_told(error)) from error
+
+
+def _told(error: psycopg.Error | SQLAlchemyError) -> str:
     """Why the database refused `migrate` or `ensure_login_roles`, and what helps, for whoever chose the role."""
     cause = getattr(error, "orig", None) or error
     text = (cause.diag.message_primary if isinstance(cause, psycopg.Error) else None) or str(cause)

@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 from envoy.service.auth.v3 import external_auth_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from server.domain.errors import DomainError, Gone, MissingScope, Unauthorized
 from server.gen.scorm.v1 import (
@@ -147,6 +148,7 @@ class Upstream(
         external_auth_pb2_grpc.add_AuthorizationServicer_to_server(self, server)
         self.state.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(self.state, server)
+        reflection.enable_server_reflection([reflection.SERVICE_NAME], server)
         return server
 
     def serve(self) -> tuple[grpc.Server, str]:

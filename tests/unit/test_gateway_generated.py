@@ -78,6 +78,18 @@ def test_every_route_says_who_may_use_it_and_tells_the_key_filter_the_same() -> 
                 assert check["check_settings"]["context_extensions"]["scope"] == said["scope"]
 
 
+def test_what_needs_no_key_shares_no_limit_with_what_does_and_ends_some_time() -> None:
+    for host in virtual_hosts().values():
+        for route in host["routes"]:
+            said = route.get("metadata", {}).get("filter_metadata", {}).get("scorm.edge", {})
+            action = route.get("route")
+            if action is None or "refuse" in said or route.get("name") == "preflight":
+                continue
+            assert (action["cluster"] == "open") == (said["scope"] == "public")
+            if said["scope"] == "public":
+                assert int(action["max_stream_duration"]["max_stream_duration"].removesuffix("s")) <= 30
+
+
 def test_uploads_have_processes_of_their_own_no_overall_timeout_and_no_second_try() -> None:
     uploads = [route for route in virtual_hosts()["base"]["routes"] if "UploadPackage" in route.get("name", "")]
     assert len(uploads) == 2
@@ -87,7 +99,7 @@ def test_uploads_have_processes_of_their_own_no_overall_timeout_and_no_second_tr
 
 def test_a_path_with_a_variable_comes_behind_those_that_are_spelt_out() -> None:
     def route(path: str) -> routes.RestRoute:
-        return routes.RestRoute("r", "GET", path, False, False, Access("read", "read"))
+        return routes.RestRoute("r", "GET", path, False, Access("read", "read"))
 
     lines = routes.refusal_lines([route("/a/{id}"), route("/a/{id}/b"), route("/a.b/c")])
     regexes = [re.search(r"regex: '(.*)'", line) for line in lines if "match" in line]

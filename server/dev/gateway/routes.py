@@ -16,6 +16,8 @@ _HTTP: Any = annotations_pb2.http
 _VARIABLE = re.compile(r"\{[a-z_.]+\}")
 _RETRY_READ = "*retry_read"
 UPLOAD_IDLE_SECONDS = 3600
+# For all of a call that needs no key, however slowly its request comes.
+OPEN_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,6 @@ class RestRoute:
     rpc: str
     method: str
     path: str
-    body: bool
     streams: bool
     access: Access
 
@@ -70,7 +71,6 @@ def _bindings(method: MethodDescriptor) -> Iterable[RestRoute]:
             rpc=f"{method.containing_service.full_name}/{method.name}",
             method=verb.upper(),
             path=path,
-            body=bool(binding.body),
             streams=method.client_streaming,
             access=access_of(method),
         )
@@ -87,8 +87,7 @@ def _rest_lines(route: RestRoute) -> list[str]:
         # What the gateway writes itself where no server is up.
         metadata += f', health: "{VERSION}"'
     filters = [_context(route.access), "envoy.filters.http.grpc_json_transcoder: *enabled"]
-    if route.body and not route.streams:
-        filters.append("envoy.filters.http.buffer: *enabled")
+    filters += _whole(streams=route.streams)
     return [
         f"- name: {route.rpc}",
         f"  match: {{{_path_match(route.path)}, headers: [{_method_match(route.methods)}]}}",
@@ -123,12 +122,13 @@ def grpc_lines(methods: Iterable[MethodDescriptor]) -> list[str]:
 
 def _grpc_lines(method: MethodDescriptor) -> list[str]:
     name, access = f"{method.containing_service.full_name}/{method.name}", access_of(method)
+    filters = [_context(access), *_whole(streams=method.client_streaming)]
     return [
         f"- name: grpc {name}",
         f"  match: {{path: /{name}, grpc: {{}}}}",
         f"  route: {{{_action(access, safe=access.scope in ('read', 'public'))}}}",
         f"  metadata: {{filter_metadata: {{scorm.edge: {{{_access(access)}}}}}}}",
-        f"  typed_per_filter_config: {{{_context(access)}}}",
+        f"  typed_per_filter_config: {{{', '.join(filters)}}}",
     ]
 
 
@@ -143,7 +143,15 @@ def _action(access: Access, *, safe: bool) -> str:
         # As long as it takes, and never twice: the body is gone.
         return f"cluster: upload, timeout: 0s, idle_timeout: {UPLOAD_IDLE_SECONDS}s, retry_policy: {{}}"
     retry = f", retry_policy: {_RETRY_READ}" if safe else ""
+    if access.scope == "public":
+        duration = f"max_stream_duration: {{max_stream_duration: {OPEN_SECONDS}s}}"
+        return f"cluster: open, priority: HIGH, timeout: 15s, {duration}{retry}"
     return f"cluster: serve, timeout: 15s{retry}"
+
+
+def _whole(*, streams: bool) -> list[str]:
+    """Unary requests wait in the gateway until they are whole: one that never ends holds no server."""
+    return [] if streams else ["envoy.filters.http.buffer: *enabled"]
 
 
 def _access(access: Access) -> str:

@@ -25,6 +25,8 @@ _RETRY = DEFAULT_RETRY.with_delay(initial=0.2, maximum=8.0, multiplier=2.0).with
 _UPLOAD_ATTEMPTS = 4
 # A session that Cloud Storage has forgotten must start once more.
 _SESSION_LOST = (404, 410)
+# What a store on a disk says where that is full (RFC 4918, 11.5). Repeating at once is of no use.
+_FULL = 507
 # Cloud Storage takes at most 100 calls in a batch.
 _BATCH_CALLS = 100
 _BATCHES_AT_ONCE = 8
@@ -179,6 +181,8 @@ def _unavailable() -> Iterator[None]:
     try:
         yield
     except _FAILURES as fault:
+        if getattr(fault, "code", None) == _FULL:
+            raise Unavailable("There is no space left in storage", retry_after_seconds=30) from fault
         raise Unavailable from fault
 
 

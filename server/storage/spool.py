@@ -37,6 +37,10 @@ def _no_room() -> Unavailable:
     return Unavailable("Too many uploads are on their way", retry_after_seconds=RETRY_AFTER_SECONDS)
 
 
+def _no_disk() -> Unavailable:
+    return Unavailable("There is no disk space left for uploads", retry_after_seconds=RETRY_AFTER_SECONDS)
+
+
 class DiskSpool:
     """Fulfils `Spool`. One per process, used from its event loop; `budget_bytes` bounds all files together.
 
@@ -237,7 +241,7 @@ class DiskSpooledFile:
 
 
 def _translated(error: OSError) -> Exception:
-    return _no_room() if error.errno in _FULL else error
+    return _no_disk() if error.errno in _FULL else error
 
 
 class _GrowingReader(io.RawIOBase):

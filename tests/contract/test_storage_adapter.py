@@ -28,6 +28,7 @@ FAKE_DIVERGES = {
     "test_an_upload_whose_answer_was_lost_is_not_written_twice": "injects no faults",
     "test_reads_and_deletes_survive_faults": "injects no faults",
     "test_retries_come_to_an_end": "injects no faults",
+    "test_storage_that_is_full_is_not_asked_again": "injects no faults",
 }
 KIND = {"content_type": "text/plain", "cache_control": "private, max-age=600"}
 MIB = 1024 * 1024
@@ -252,6 +253,15 @@ def test_reads_and_deletes_survive_faults(blobs: GcsBlobs, faults: Any, plan: di
     assert len(list(blobs.list("p/"))) == 120
     assert blobs.delete_prefix("p/") == 120
     assert list(blobs.list("p/")) == []
+
+
+@pytest.mark.parametrize("size", [10, 3 * MIB])
+def test_storage_that_is_full_is_not_asked_again(blobs: GcsBlobs, faults: Any, size: int) -> None:
+    faults(fail_every=1, status=507, match="/upload/", times=1)
+    with pytest.raises(Unavailable, match="no space left in storage") as refused:
+        blobs.upload("a", io.BytesIO(bytes(size)), size_bytes=size, **KIND)
+    assert refused.value.retry_after_seconds == 30
+    blobs.upload("a", io.BytesIO(bytes(size)), size_bytes=size, **KIND)
 
 
 def test_retries_come_to_an_end(blobs: GcsBlobs, faults: Any, monkeypatch: pytest.MonkeyPatch) -> None:

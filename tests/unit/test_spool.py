@@ -194,7 +194,7 @@ async def test_a_full_disk_is_unavailable(spool: DiskSpool, monkeypatch: pytest.
     with monkeypatch.context() as patched:
         patched.setattr(os, "pwrite", full)
         await file.write(b"x" * MIB)
-        with pytest.raises(Unavailable) as refused:
+        with pytest.raises(Unavailable, match="no disk space") as refused:
             await file.finish()
     assert refused.value.retry_after_seconds == 30
     await file.close()

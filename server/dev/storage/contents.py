@@ -1,5 +1,6 @@
 """Bytes of objects: small ones go into the index, larger ones into files that are never changed once published."""
 
+import contextlib
 import hashlib
 import os
 import uuid
@@ -146,5 +147,7 @@ class ContentWriter:
     def discard(self) -> None:
         """Forgets everything."""
         if self._handle is not None:
-            self._handle.close()
+            # Closing writes what is still in memory, for which a full disk has no room.
+            with contextlib.suppress(OSError):
+                self._handle.close()
         self._contents.remove(self._file)

@@ -1,6 +1,8 @@
 """What the stand-in refuses, in the two shapes that Cloud Storage uses."""
 
+import errno
 import json
+import sqlite3
 from xml.sax.saxutils import escape
 
 _XML_CODES = {
@@ -18,6 +20,7 @@ _XML_CODES = {
     500: "InternalError",
     501: "NotImplemented",
     503: "ServiceUnavailable",
+    507: "InsufficientStorage",
 }
 _JSON_REASONS = {
     400: "invalid",
@@ -32,6 +35,7 @@ _JSON_REASONS = {
     429: "rateLimitExceeded",
     501: "notImplemented",
     503: "backendError",
+    507: "insufficientStorage",
 }
 
 
@@ -43,6 +47,13 @@ class ApiError(Exception):
         self.status = status
         self.message = message
         self.headers = headers
+
+
+def is_full(fault: BaseException) -> bool:
+    """Whether something failed because the disk is full."""
+    if isinstance(fault, OSError):
+        return fault.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(fault, sqlite3.Error) and getattr(fault, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
 
 
 class Disconnected(Exception):

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from server.dev.storage.conditions import ABSENT, Conditions, Versions
 from server.dev.storage.contents import Content, Contents
 from server.dev.storage.directory import FILES, INDEX, claim
-from server.dev.storage.errors import ApiError, no_bucket, no_object
+from server.dev.storage.errors import ApiError, is_full, no_bucket, no_object
 from server.dev.storage.index import Index
 
 _COLUMNS = (
@@ -178,8 +178,10 @@ class Objects:
 
         try:
             stored, replaced = self.index.write(operation)
-        except ApiError:
-            self.contents.remove(content.file)
+        except (ApiError, sqlite3.Error) as fault:
+            # After other faults of the index only its next start knows what became of the transaction.
+            if isinstance(fault, ApiError) or is_full(fault):
+                self.contents.remove(content.file)
             raise
         self.contents.remove(replaced)
         return stored

@@ -4,6 +4,7 @@ import contextlib
 import hmac
 import logging
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from server.dev.storage.batch import Batches
-from server.dev.storage.errors import ApiError, Disconnected, json_body, xml_body
+from server.dev.storage.errors import ApiError, Disconnected, is_full, json_body, xml_body
 from server.dev.storage.faults import Fault, FaultPlan, Faults
 from server.dev.storage.json_api import JsonApi
 from server.dev.storage.objects import open_objects
@@ -50,7 +51,8 @@ class StorageServer:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._objects = open_objects(options.data, fsync=options.fsync)
-        self._json = JsonApi(self._objects, Uploads(self._objects))
+        self._uploads = Uploads(self._objects)
+        self._json = JsonApi(self._objects, self._uploads)
         self._xml = XmlApi(self._objects)
         self._batches = Batches(self._json.handle)
         self._faults = Faults(options.faults)
@@ -156,9 +158,16 @@ class StorageServer:
             return _refusal(refusal, json=is_json)
         except Disconnected:
             raise
-        except Exception:
+        except Exception as fault:
+            if is_full(fault):
+                return _refusal(self._full(), json=is_json)
             _log.exception("%s %s failed", request.method, request.path)
             return _refusal(ApiError(500, "The stand-in failed; its log says why."), json=is_json)
+
+    def _full(self) -> ApiError:
+        with contextlib.suppress(OSError, sqlite3.Error):
+            self._uploads.make_room()
+        return ApiError(507, "There is no space left on the disk of the stand-in.")
 
     def _authenticate(self, request: Request) -> None:
         if self.options.token_file is None:

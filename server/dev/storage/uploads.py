@@ -4,7 +4,9 @@ https://cloud.google.com/storage/docs/performing-resumable-uploads
 """
 
 import base64
+import contextlib
 import json
+import os
 import re
 import sqlite3
 import threading
@@ -17,12 +19,14 @@ from typing import Any
 from server.dev.storage.bodies import Body
 from server.dev.storage.conditions import ABSENT, Conditions
 from server.dev.storage.contents import Content, Digests
-from server.dev.storage.errors import ApiError, Disconnected
+from server.dev.storage.errors import ApiError, Disconnected, is_full
 from server.dev.storage.objects import Objects, StoredObject
 
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18}|\*)|\*)/(\d{1,18}|\*)")
 _GRANULE_BYTES = 256 * 1024
 _KEPT_SECONDS = 7 * 24 * 3600
+# A client pauses between chunks for less.
+_IDLE_SECONDS = 30
 _COPY_BYTES = 1024 * 1024
 
 
@@ -102,16 +106,40 @@ class Uploads:
         """Takes bytes, or answers a question. The object if the upload is complete, else the bytes that are safe."""
         session = self._session(upload_id)
         with session.lock:
-            if (done := self._finished(upload_id)) is not None:
-                return done
-            if piece.start is not None:
-                self._append(upload_id, session, piece, body)
-            total = piece.total if piece.total is not None else session.request.total
-            if piece.start is not None and piece.end is None:
-                total = session.received if total is None else total
-            if total is None or session.received < total:
-                return session.received
-            return self._publish(upload_id, session, total, hashes)
+            try:
+                return self._receive(upload_id, session, piece, body, hashes)
+            except (OSError, sqlite3.Error) as fault:
+                if is_full(fault):
+                    self._give_room(upload_id, session)
+                raise
+
+    def _receive(
+        self, upload_id: str, session: _Session, piece: Piece, body: Body, hashes: Mapping[str, str]
+    ) -> StoredObject | int:
+        if (done := self._finished(upload_id)) is not None:
+            return done
+        if piece.start is not None:
+            self._append(upload_id, session, piece, body)
+        total = piece.total if piece.total is not None else session.request.total
+        if piece.start is not None and piece.end is None:
+            total = session.received if total is None else total
+        if total is None or session.received < total:
+            return session.received
+        return self._publish(upload_id, session, total, hashes)
+
+    def make_room(self) -> None:
+        """Forgets sessions that nobody goes on with: the disk is full."""
+        rows = self._objects.index.reader.execute("SELECT id, file FROM uploads WHERE finished IS NULL").fetchall()
+        for upload_id, file in rows:
+            with contextlib.suppress(ApiError, FileNotFoundError):
+                idle_seconds = time.time() - self._objects.contents.path(file).stat().st_mtime
+                session = self._session(upload_id)
+                if idle_seconds > _IDLE_SECONDS and session.lock.acquire(blocking=False):
+                    try:
+                        if self._finished(upload_id) is None:
+                            self._give_room(upload_id, session)
+                    finally:
+                        session.lock.release()
 
     def cancel(self, upload_id: str) -> None:
         """Forgets the session and its bytes."""
@@ -184,6 +212,8 @@ class Uploads:
                 while left and (data := handle.read(min(left, _COPY_BYTES))):
                     session.digests.update(data)
                     left -= len(data)
+            if left:  # it gave its room on a full disk, and a crash kept it from being forgotten
+                raise ApiError(404, "No such resumable upload.")
         return session.digests
 
     def _publish(self, upload_id: str, session: _Session, total: int, hashes: Mapping[str, str]) -> StoredObject:
@@ -207,6 +237,11 @@ class Uploads:
             raise
         self._sessions.pop(upload_id, None)
         return stored
+
+    def _give_room(self, upload_id: str, session: _Session) -> None:
+        # First the bytes: until they are gone, the index has no room to write either.
+        os.truncate(self._objects.contents.path(session.file), 0)
+        self._forget(upload_id, session)
 
     def _forget(self, upload_id: str, session: _Session) -> None:
         self._objects.index.write(lambda db: db.execute("DELETE FROM uploads WHERE id = ?", (upload_id,)))

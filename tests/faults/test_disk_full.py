@@ -1,0 +1,88 @@
+"""A copy on a disk that fills up: callers are told, and once there is room again everything works."""
+
+import contextlib
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.stack import Stack
+
+MIB = 1024**2
+# Root may make a small disk, unless a container forbids it.
+_PROBE = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+DISKS = [200 * MIB]
+
+
+def can_mount() -> bool:
+    try:
+        return subprocess.run(_PROBE, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def stack(disk: Path) -> Iterator[Stack]:
+    stack = Stack.start(disk / "var", serve_processes=1)
+    yield stack
+    stack.discard()
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.1)
+
+
+def upload(stack: Stack, course: Path) -> httpx.Response:
+    with course.open("rb") as file:
+        headers = {"X-API-Key": stack.demo_key}
+        return httpx.post(f"{stack.base_url}/api/v1/packages", headers=headers, files={"file": file}, timeout=90)
+
+
+def free_bytes(disk: Path) -> int:
+    return int(subprocess.run(["df", "-B1", "--output=avail", disk], capture_output=True).stdout.split()[-1])
+
+
+@pytest.mark.parametrize("disk", DISKS if can_mount() else [], indirect=True)
+def test_callers_are_told_that_there_is_no_disk_space(stack: Stack, disk: Path, tmp_path: Path) -> None:
+    small = stack.var / "sample-course.zip"
+    large = tmp_path / "large.zip"
+    large.write_bytes(small.read_bytes())
+    with zipfile.ZipFile(large, "a") as archive:
+        archive.writestr("movie.mp4", bytes(150 * MIB))
+    before = free_bytes(disk)
+
+    refused = upload(stack, large)
+    assert refused.status_code == 503
+    assert refused.json()["error"]["message"].startswith("There is no ")
+    assert refused.headers["retry-after"] == "30"
+
+    eventually(lambda: free_bytes(disk) > before - 2 * MIB)
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(MIB))
+    refused = upload(stack, small)
+    assert refused.status_code == 503
+    assert refused.json()["error"]["message"].startswith("There is no ")
+    filler.unlink()
+
+    assert upload(stack, small).status_code == 201
+    assert httpx.get(f"{stack.base_url}/api/health").status_code == 200
+    assert stack.stop() == 0
+    assert "was killed" not in stack.log("stdout")

@@ -24,10 +24,25 @@ local function body(reason, message, details, request_id)
   )
 end
 
--- The entry of a reason: `http`, `grpc` (both strings), `message`, and `status`, a google.rpc.Status in base64.
+-- The entry of a reason: `http`, `grpc` (both strings), `message`, and `status`, the bytes of a
+-- google.rpc.Status.
 -- Some reasons have variants: FORBIDDEN for each scope, NOT_FOUND for a method.
 function answers.entry(reason, variant)
   return catalogue.by_reason[reason .. ":" .. (variant or "")] or catalogue.by_reason[reason]
+end
+
+local function varint(number)
+  if number < 128 then return string.char(number) end
+  return string.char(128 + number % 128) .. varint(math.floor(number / 128))
+end
+
+-- A length-delimited field of a protobuf message.
+local function field(number, bytes) return string.char(number * 8 + 2) .. varint(#bytes) .. bytes end
+
+-- The entry's google.rpc.Status with RequestInfo as a further detail: a repeated field may be continued at the end.
+function answers.status(entry, request_id)
+  local info = field(1, "type.googleapis.com/google.rpc.RequestInfo") .. field(2, field(1, request_id))
+  return entry.status .. field(3, info)
 end
 
 -- The reason of a bare HTTP status, as Envoy or an upstream that broke down gave it.

@@ -55,7 +55,16 @@ function envoy_on_request(handle)
   local metadata = handle:streamInfo():dynamicMetadata()
   local method = headers:get(":method")
   local request = {id = request_id(headers), method = method, path = paths.masked(headers:get(":path") or "")}
-  if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then request.grpc = true end
+  if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
+    -- The transcoder goes by this type and would leave a REST request as it is.
+    if paths.is_rest(headers:get(":path") or "") then
+      headers:replace("content-type", "application/octet-stream")
+    else
+      request.grpc = true
+    end
+  end
+  -- How long a REST call may take is the gateway's to say.
+  if not request.grpc then headers:remove("grpc-timeout") end
   -- A comma joins repeated Host headers, of which another proxy may have believed another one.
   if (headers:get(":authority") or ""):find(",", 1, true) then
     return proceed(handle, metadata, request, "BAD_REQUEST")
@@ -243,6 +252,8 @@ local function answer_content(handle, headers, metadata, request, here)
   headers:add("referrer-policy", "no-referrer")
   headers:add("content-security-policy", "frame-ancestors " .. frame_ancestors(metadata))
   local status = headers:get(":status")
+  -- RFC 9110, 15.4.5: what the 200 would say of caching, the 304 says too.
+  if status == "304" then headers:add("vary", "Accept-Encoding") end
   if not here and (tonumber(status) < 300 or status == "304") then return end
   local reason = content_reason(status, here)
   local json = answers.error(reason, request.id, true)
@@ -256,18 +267,27 @@ local function answer_content(handle, headers, metadata, request, here)
   put_json(handle, json)
 end
 
+-- The error of a native gRPC call that the core answered, but not in our words: only its transport, where a message is
+-- too large. Nothing where it was ours, or no error.
+local function told_by_transport(headers)
+  if headers:get("grpc-status") == "8" and not headers:get("grpc-status-details-bin") then
+    return answers.entry("PAYLOAD_TOO_LARGE")
+  end
+end
+
 -- A native gRPC call that the core answered has its status already. What Envoy answered gets the catalogue's.
-local function answer_grpc(handle, headers, here)
+local function answer_grpc(handle, headers, request, here)
   headers:remove("x-error-json")
   headers:remove("x-http-status")
-  if not here then return end
   local route = handle:metadata()
   -- Of a path that no route knows gRPC says that it is no method.
   local variant = route:get("refuse") and "method" or route:get("scope")
-  local entry = answers.entry(here.reason or answers.reason_of(here.http), variant)
+  local entry = here and answers.entry(here.reason or answers.reason_of(here.http), variant)
+    or not here and told_by_transport(headers)
+  if not entry then return end
   headers:replace("grpc-status", entry.grpc)
   headers:replace("grpc-message", entry.message)
-  headers:replace("grpc-status-details-bin", entry.status)
+  headers:replace("grpc-status-details-bin", handle:base64Escape(answers.status(entry, request.id)))
 end
 
 -- Answered before it came to this filter: a preflight, or what local_reply_config wrote as a whole.
@@ -290,6 +310,6 @@ function envoy_on_response(handle)
   show_limit(headers, here and here.http == "429")
   if request.content then return answer_content(handle, headers, metadata, request, here) end
   headers:replace("x-request-id", request.id)
-  if request.grpc then return answer_grpc(handle, headers, here) end
+  if request.grpc then return answer_grpc(handle, headers, request, here) end
   answer_rest(handle, headers, request, here)
 end

@@ -13,6 +13,9 @@ function paths.masked(path)
   return path
 end
 
+-- Whether it can be no gRPC method, whatever type the request claims to have: those begin with a package's name.
+function paths.is_rest(path) return path:find("^/api/") ~= nil end
+
 -- The token and what follows it in the path of a content URL; nothing if there is no token.
 function paths.split_content(path)
   return path:match("^/content/([%w%-_]+%.[%w%-_]+%.[%w%-_]+)/(.*)$")

@@ -3,6 +3,7 @@
 Run as a program it serves the core for the keys that it is given, and prints where.
 """
 
+import contextlib
 import http.server
 import sys
 import threading
@@ -161,11 +162,15 @@ class Upstream(
 
 @dataclass(slots=True)
 class Bucket:
-    """Storage. `objects` maps object names to bytes; `requests` has method, raw path and headers of each request."""
+    """Storage. `objects` maps object names to bytes; `requests` has method, raw path and headers of each request.
+
+    With a `status` it answers nothing else, and `refusal` for its body.
+    """
 
     objects: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     status: int | None = None
+    refusal: bytes = b"<?xml version='1.0'?><Error><Code>SecretInternals</Code></Error>"
 
     def serve(self) -> http.server.ThreadingHTTPServer:
         """Starts it on a free port."""
@@ -181,7 +186,7 @@ class Bucket:
                 body = bucket.objects.get(name)
                 status = bucket.status or (200 if body is not None else 404)
                 if status >= 400:
-                    body = b"<?xml version='1.0'?><Error><Code>SecretInternals</Code></Error>"
+                    body = bucket.refusal
                 data = body or b""
                 wanted = self.headers.get("Range")
                 etag = self.headers.get("If-None-Match")
@@ -211,7 +216,8 @@ class Bucket:
                     self.send_header("content-length", str(len(data)))
                 self.end_headers()
                 if self.command == "GET":
-                    self.wfile.write(data)
+                    with contextlib.suppress(ConnectionError):  # the gateway may have read enough
+                        self.wfile.write(data)
 
             do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
 

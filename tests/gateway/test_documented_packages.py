@@ -196,6 +196,17 @@ def test_text_that_is_no_utf_8_is_a_bad_request(api: httpx.Client) -> None:
     assert error_of(answer)["code"] == "BAD_REQUEST"
 
 
+@pytest.mark.parametrize("media", ["application/grpc", "application/grpc-web", "application/grpc+proto"])
+def test_a_rest_path_answers_json_whatever_type_the_request_claims(stack: Stack, key: str, media: str) -> None:
+    headers = {"Content-Type": media, "grpc-timeout": "1n"}
+    health = httpx.get(f"{stack.base_url}/api/health", headers=headers)
+    assert (health.status_code, health.json()["status"]) == (200, "healthy")
+    listed = httpx.get(f"{stack.base_url}/api/v1/packages", headers={**headers, "X-API-Key": key})
+    assert (listed.status_code, listed.json()) == (200, {"packages": [], "count": 0})
+    refused = httpx.get(f"{stack.base_url}/api/v1/packages", headers=headers)
+    assert (refused.status_code, error_of(refused)["code"]) == (401, "UNAUTHORIZED")
+
+
 @pytest.mark.parametrize("text", ["pkg-123", "01a20774-d357-7618-8c21-183dda924c56", "%00", "a" * 2000, "..%2f.."])
 def test_an_id_that_leads_nowhere_is_not_found(api: httpx.Client, text: str) -> None:
     answer = api.get(f"/api/v1/packages/{text}")

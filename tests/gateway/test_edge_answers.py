@@ -110,6 +110,48 @@ def test_a_core_that_breaks_down_shows_none_of_its_words(
     assert "secret" not in str(response.headers)
 
 
+def endless(request: Any, context: Any) -> Any:
+    """More than the transcoder takes in."""
+    return package_pb2.Package(title="t" * 34_000_000)
+
+
+def bottomless(request: Any, context: Any) -> Any:
+    """Items nested deeper than the transcoder reads."""
+    package = package_pb2.Package()
+    item = package.metadata.items.add()
+    for _ in range(120):
+        item = item.children.add()
+    return package
+
+
+UNTOLD = [(endless, 500, "INTERNAL_ERROR"), (bottomless, 502, "BAD_GATEWAY")]
+
+
+@pytest.mark.parametrize(("behaviour", "status", "code"), UNTOLD)
+def test_an_answer_that_cannot_be_put_into_json_is_an_error_like_any_other(
+    edge: Edge, client: httpx.Client, behaviour: Callable[[Any, Any], Any], status: int, code: str
+) -> None:
+    edge.upstream.behaviours["untold"] = behaviour
+    response = client.get("/api/v1/packages/untold", headers={"x-request-id": "told-1"})
+    assert_error(response, status, code)
+    assert response.headers["x-request-id"] == "told-1"
+    assert [name for name in response.headers if LEAKS.match(name)] == []
+    assert "transcode" not in response.text
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(("behaviour", "status", "code"), UNTOLD)
+def test_no_stray_byte_follows_the_head_of_an_answer_that_cannot_be_put_into_json(
+    edge: Edge, client: httpx.Client, behaviour: Callable[[Any, Any], Any], status: int, code: str
+) -> None:
+    edge.upstream.behaviours["untold"] = behaviour
+    received = exchange(edge, head("HEAD", "/api/v1/packages/untold"), head("GET", "/api/health"))
+    first, _, rest = received.partition(b"\r\n\r\n")
+    assert first.startswith(f"HTTP/1.1 {status} ".encode())
+    assert rest.startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_mistyped_query_parameter_is_named(client: httpx.Client) -> None:
     wrong = {"fieldErrors": {"limit": ["Must be an integer"]}}
     assert_error(client.get("/api/v1/packages?limit=abc"), 400, "VALIDATION_ERROR", wrong)

@@ -316,6 +316,19 @@ def test_a_course_with_many_files_asks_once(edge: Edge) -> None:
     assert len(edge.upstream.checks) - asked <= 1 + (time.monotonic() - began) / 2
 
 
+def test_a_failure_of_storage_that_is_too_long_to_read_is_an_error_like_any_other(edge: Edge) -> None:
+    edge.bucket.status, refusal = 500, edge.bucket.refusal
+    edge.bucket.refusal = refusal * 200_000
+    try:
+        response = edge.content("x", headers={"x-request-id": "long-1"})
+    finally:
+        edge.bucket.status, edge.bucket.refusal = None, refusal
+    assert_error(response, 500, "INTERNAL_ERROR")
+    assert response.headers["x-request-id"] == "long-1"
+    assert "x-local-reply" not in response.headers
+    assert response.headers["cache-control"] == "no-store"
+
+
 def test_courses_may_not_install_service_workers(edge: Edge) -> None:
     edge.bucket.objects[f"{PREFIX}/sw.js"] = b"x"
     assert_error(edge.content("sw.js", headers={"service-worker": "script"}), 403, "FORBIDDEN")

@@ -50,12 +50,14 @@ def pieces(package: bytes, filename: str = "course.zip") -> Iterator[pb.UploadPa
 
 
 def refusal(call: Any) -> tuple[status_pb2.Status, error_details_pb2.ErrorInfo]:
-    """The status of a failed call and its ErrorInfo, which every error has."""
+    """The status of a failed call and its ErrorInfo, which every error has, as it has RequestInfo."""
     status = rpc_status.from_call(call)
     assert status is not None, "no google.rpc.Status in the trailers"
-    info = error_details_pb2.ErrorInfo()
+    info, request = error_details_pb2.ErrorInfo(), error_details_pb2.RequestInfo()
     assert any(detail.Unpack(info) for detail in status.details)
+    assert any(detail.Unpack(request) for detail in status.details)
     assert info.domain == "scorm-api"
+    assert request.request_id
     return status, info
 
 
@@ -99,6 +101,23 @@ def test_what_is_no_package_is_refused_at_the_file(packages: PackageServiceStub,
     assert info.reason == "VALIDATION_ERROR"
     assert any(detail.Unpack(bad) for detail in status.details)
     assert bad.field_violations[0].field == "file"
+
+
+def test_a_message_that_is_too_large_is_told_as_such(packages: PackageServiceStub, metadata: Metadata) -> None:
+    body = httpbody_pb2.HttpBody(content_type="application/zip", data=b"x" * 5_000_000)
+    with pytest.raises(grpc.RpcError) as error:
+        packages.UploadPackage(iter([pb.UploadPackageRequest(body=body)]), metadata=metadata)
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert refusal(error.value)[1].reason == "PAYLOAD_TOO_LARGE"
+
+
+@pytest.mark.parametrize("request_id", ["short", "x" * 128])
+def test_the_gateways_own_refusals_carry_the_callers_request_id(packages: PackageServiceStub, request_id: str) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        packages.ListPackages(pb.ListPackagesRequest(), metadata=(("x-request-id", request_id),))
+    request = error_details_pb2.RequestInfo()
+    assert any(detail.Unpack(request) for detail in refusal(error.value)[0].details)
+    assert request.request_id == request_id
 
 
 def test_an_upload_without_a_message_is_a_bad_request(packages: PackageServiceStub, metadata: Metadata) -> None:

@@ -53,6 +53,7 @@ def envoy_blocks() -> dict[str, list[str]]:
         "rest routes": routes.rest_lines(rest),
         "method not allowed": routes.refusal_lines(rest),
         "grpc routes": routes.grpc_lines(methods),
+        "untold answers": catalogue.untold_lines(),
         "local replies": catalogue.mapper_lines(),
         "transcoded services": routes.service_lines(methods),
     }

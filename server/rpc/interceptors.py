@@ -159,7 +159,7 @@ class AroundEveryCall(grpc.aio.ServerInterceptor):
 
 def _wrap(handler: Any, arounds: Sequence[Around], method: str) -> Any:
     if handler.response_streaming:
-        raise NotImplementedError(f"{method} streams its response: no RPC of ours did when this was written")
+        raise NotImplementedError(f"{method} streams its response, which these interceptors do not wrap")
     step: Next = handler.stream_unary if handler.request_streaming else handler.unary_unary
     for around in reversed(arounds):
         step = _bind(around, step, method)

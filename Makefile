@@ -10,7 +10,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint generate check-generated lock clean venv venv-dev
+.PHONY: help run test stress lint generate check-generated lock clean venv venv-dev
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -20,6 +20,10 @@ run: venv ## Runs everything on http://localhost:3001 (PORT, VAR_DIR, DATABASE_U
 test: venv-dev ## Runs every test; installs what they need, Chromium too (ARGS goes to pytest)
 	@$(BIN)/python -m tests.chromium
 	@exec $(BIN)/python -m pytest -n 2 $(ARGS)
+
+stress: venv-dev ## Runs the stress tests at full size and prints what they count (ARGS goes to pytest)
+	@$(BIN)/python -m tests.chromium
+	@exec $(BIN)/python -m pytest -n 0 -rA --full tests/stress $(ARGS)
 
 lint: venv-dev ## Checks style, types, protos, layers, gateway and generated files
 	@exec $(BIN)/python -m server.dev.lint

@@ -1,6 +1,6 @@
 """Fixtures that every kind of test may use."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -8,10 +8,27 @@ import pytest
 
 from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
 from tests.databases import Dsns, Template, running_template
+from tests.edge import Edge
+from tests.stack import Stack
 
 _TEMPLATE = "database_template"
 _stack = pytest.StashKey[ExitStack]()
 _template = pytest.StashKey[Template]()
+
+
+Scale = Callable[[int, int], int]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make stress` sets it."""
+    parser.addoption("--full", action="store_true", help="run the stress tests at full size, and print what they count")
+
+
+@pytest.fixture(scope="session")
+def scale(request: pytest.FixtureRequest) -> Scale:
+    """`scale(small, full)` is how many of something a stress test takes: few in `make test`, all in `make stress`."""
+    full = bool(request.config.getoption("--full"))
+    return lambda small, all_of_them: all_of_them if full else small
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -58,3 +75,18 @@ async def operator_database(dsns: Dsns) -> AsyncIterator[PostgresOperatorDatabas
     await opened.open()
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One copy for each pytest worker; give each test a tenant of its own."""
+    stack = Stack.start(tmp_path_factory.mktemp("stack"))
+    yield stack
+    stack.discard()
+
+
+@pytest.fixture(scope="session")
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """The gateway alone, before upstreams that tests direct; give each test keys, packages and grants of its own."""
+    with Edge.start(tmp_path_factory.mktemp("edge")) as edge:
+        yield edge

@@ -1,6 +1,6 @@
 """A whole running copy for tests: Envoy, the processes, Postgres and the storage stand-in, by `python -m server.dev`.
 
-Start one per pytest worker (`tests/gateway/conftest.py` has the fixture) and give each test a tenant of its own.
+Start one per pytest worker (`tests/conftest.py` has the fixture) and give each test a tenant of its own.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""A running copy and a real Chromium."""
+"""A real Chromium."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests import chromium
-from tests.gateway.conftest import stack as stack
 
 # Chromium's own errands would be look-ups of hosts outside; tests talk to this machine only.
 QUIET = [

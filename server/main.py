@@ -100,7 +100,11 @@ class Core:
             database=database,
             authenticator=authenticator,
             packages=Packages(
-                database=database, packages=PostgresPackages(), quotas=PostgresQuotas(), jobs=jobs.PostgresJobs()
+                database=database,
+                packages=PostgresPackages(),
+                quotas=PostgresQuotas(),
+                jobs=jobs.PostgresJobs(),
+                clock=clock,
             ),
             links=Links(_signer(settings), clock, settings.content_base_url),
         )

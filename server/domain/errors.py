@@ -12,6 +12,7 @@
     │   ├── PackageNotFound, SessionNotFound, DispatchNotFound
     │   └── TenantNotFound, ApiKeyNotFound      (operators only)
     ├── Conflict                   the state does not allow it
+    │   └── RevisionMismatch       it is not at the version that the caller named
     ├── Gone                       it was there and is not any more
     ├── Unavailable                try again later
     └── DatabaseFailed             Postgres failed
@@ -19,7 +20,11 @@
 No error carries a status code: `server.rpc.errors` maps them once. Messages are safe to show to callers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class DomainError(Exception):
@@ -52,6 +57,20 @@ class ValidationFailed(InvalidRequest):
     def of(cls, field: str, fault: str) -> "ValidationFailed":
         """The common case of one fault in one field."""
         return cls({field: [fault]})
+
+
+def all_of(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """What both answer. Raises one ValidationFailed with the faults of both."""
+    faults: dict[str, list[str]] = {}
+    results: list[object] = []
+    for check in (first, second):
+        try:
+            results.append(check())
+        except ValidationFailed as failed:
+            faults |= failed.field_errors
+    if faults:
+        raise ValidationFailed(faults)
+    return results[0], results[1]  # type: ignore[return-value]  # in the order of the checks
 
 
 class UnsupportedMediaType(InvalidRequest):
@@ -133,6 +152,14 @@ class Conflict(DomainError):
     """The resource is in a state that does not allow the call."""
 
     message = "The resource is in a state that does not allow this"
+
+
+class RevisionMismatch(Conflict):
+    """The caller's If-Match names other versions than the current one, whose entity tag is `current_etag`."""
+
+    def __init__(self, *, current_etag: str) -> None:
+        super().__init__("The resource is not at a version that If-Match names; read it again")
+        self.current_etag = current_etag
 
 
 class Gone(DomainError):

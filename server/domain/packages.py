@@ -1,8 +1,13 @@
 """A hosted course package."""
 
-from dataclasses import dataclass, field
+import unicodedata
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
+
+from server.domain.errors import ValidationFailed
+
+MAX_TITLE_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,40 @@ class PackageMetadata:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackageSettings:
+    """How sessions of a package judge.
+
+    `failed_completes`: whoever failed has completed too. `mastery_overrides_status`: a SCORM 1.2 score against the
+    mastery score decides passed or failed, whatever status the course has set.
+    """
+
+    failed_completes: bool = True
+    mastery_overrides_status: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageChange:
+    """What is to become of a package; None leaves a field as it is."""
+
+    title: str | None = None
+    failed_completes: bool | None = None
+    mastery_overrides_status: bool | None = None
+
+    def checked(self) -> "PackageChange":
+        """With the title trimmed. Raises ValidationFailed."""
+        if self.title is None:
+            return self
+        title = self.title.strip()
+        if any(unicodedata.category(character) == "Cc" for character in title):
+            raise ValidationFailed.of("title", "Must not contain control characters")
+        if not 1 <= len(title) <= MAX_TITLE_LENGTH:
+            raise ValidationFailed.of(
+                "title", f"Must have 1 to {MAX_TITLE_LENGTH} characters, blanks around not counted"
+            )
+        return replace(self, title=title)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A package as it is stored.
 
@@ -60,6 +99,7 @@ class Package:
     created_at: datetime
     updated_at: datetime
     revision: int = 1
+    settings: PackageSettings = PackageSettings()
     metadata: PackageMetadata | None = field(default=None)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import grpc
 
+from server.domain.etags import format_etag
 from server.services.authentication import Caller
 
 
@@ -42,7 +43,11 @@ def current() -> Call:
 
 def begin(context: grpc.aio.ServicerContext[object, object]) -> Call:
     """Makes the call of a context. Envoy says through x-envoy-original-path that it transcoded the call."""
-    metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    metadata: dict[str, str] = {}
+    for key, value in context.invocation_metadata() or ():
+        if isinstance(value, str):
+            # RFC 9110, 5.3: a repeated header is one list.
+            metadata[key] = f"{metadata[key]}, {value}" if key in metadata else value
     call = Call(
         request_id=_request_id(metadata.get("x-request-id", "")),
         transcoded="x-envoy-original-path" in metadata,
@@ -50,6 +55,11 @@ def begin(context: grpc.aio.ServicerContext[object, object]) -> Call:
     )
     CURRENT.set(call)
     return call
+
+
+def etag(revision: int) -> tuple[str, str]:
+    """Initial metadata that tell a resource's version."""
+    return "etag", format_etag(revision)
 
 
 def _request_id(told: str) -> str:

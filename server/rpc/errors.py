@@ -144,6 +144,8 @@ def _details(error: errors.DomainError) -> dict[str, Any]:
             return {"limit_bytes": error.limit_bytes}
         case errors.UnsupportedMediaType():
             return {"accepted": error.accepted}
+        case errors.RevisionMismatch():
+            return {"current_etag": error.current_etag}
         case _:
             return {}
 

@@ -8,9 +8,10 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.domain.errors import InvalidRequest
-from server.domain.packages import Package, PackageItem, PackageMetadata
+from server.domain.packages import Package, PackageChange, PackageItem, PackageMetadata
 from server.gen.scorm.v1 import package_pb2, package_service_pb2, package_service_pb2_grpc
 from server.rpc import context as calls
+from server.rpc.context import etag
 from server.rpc.multipart import UploadForm, parse_form
 from server.services.packages import Packages
 from server.services.ports import Clock, ContentSigner
@@ -62,12 +63,30 @@ class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
 
     async def GetPackage(self, request: package_service_pb2.GetPackageRequest, context: Context) -> package_pb2.Package:
         package = await self._packages.get(tenant_id=calls.current().tenant_id, package_id=request.package_id)
+        # Told, but never compared with If-None-Match: the links age while the version stays.
+        await context.send_initial_metadata((etag(package.revision),))
+        return self._links.add_to(to_message(package), package)
+
+    async def UpdatePackage(
+        self, request: package_service_pb2.UpdatePackageRequest, context: Context
+    ) -> package_pb2.Package:
+        call = calls.current()
+        package = await self._packages.update(
+            tenant_id=call.tenant_id,
+            package_id=request.package_id,
+            change=_change(request),
+            if_match=call.metadata.get("if-match"),
+        )
+        await context.send_initial_metadata((etag(package.revision),))
         return self._links.add_to(to_message(package), package)
 
     async def DeletePackage(
         self, request: package_service_pb2.DeletePackageRequest, context: Context
     ) -> package_service_pb2.DeletePackageResponse:
-        deleted = await self._packages.delete(tenant_id=calls.current().tenant_id, package_id=request.package_id)
+        call = calls.current()
+        deleted = await self._packages.delete(
+            tenant_id=call.tenant_id, package_id=request.package_id, if_match=call.metadata.get("if-match")
+        )
         return package_service_pb2.DeletePackageResponse(success=True, package_id=str(deleted))
 
     async def UploadPackage(
@@ -81,7 +100,8 @@ class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
             tenant_id=call.tenant_id, source=form, declared_bytes=_declared_bytes(call)
         )
         links = self._links.add_to(package_pb2.Package(), package)
-        await context.send_initial_metadata((("x-http-status", "201"), ("location", f"/api/v1/packages/{package.id}")))
+        created = ("x-http-status", "201"), ("location", f"/api/v1/packages/{package.id}")
+        await context.send_initial_metadata((*created, etag(package.revision)))
         return package_service_pb2.UploadPackageResponse(
             package_id=str(package.id),
             title=package.title,
@@ -132,6 +152,21 @@ def to_message(package: Package) -> package_pb2.Package:
         created_at=_timestamp(package.created_at),
         updated_at=_timestamp(package.updated_at),
         uploaded_by=package.uploaded_by,
+        settings=package_pb2.PackageSettings(
+            failed_completes=package.settings.failed_completes,
+            mastery_overrides_status=package.settings.mastery_overrides_status,
+        ),
+    )
+
+
+def _change(request: package_service_pb2.UpdatePackageRequest) -> PackageChange:
+    settings = request.settings
+    return PackageChange(
+        title=request.title if request.HasField("title") else None,
+        failed_completes=settings.failed_completes if settings.HasField("failed_completes") else None,
+        mastery_overrides_status=(
+            settings.mastery_overrides_status if settings.HasField("mastery_overrides_status") else None
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Listing, reading and deleting packages, and granting their content."""
+"""Listing, reading, changing and deleting packages, and granting their content."""
 
 import base64
 import binascii
@@ -6,10 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from server.domain.errors import Gone, PackageNotFound, ValidationFailed
+from server.domain.errors import DomainError, Gone, PackageNotFound, RevisionMismatch, ValidationFailed, all_of
+from server.domain.etags import format_etag, parse_if_match
 from server.domain.ids import parse_id
-from server.domain.packages import Package
-from server.services.ports import Database, Jobs, PackageStore, PageKey, QuotaStore, newest_first
+from server.domain.packages import Package, PackageChange
+from server.services.ports import (
+    Clock,
+    Database,
+    Jobs,
+    PackageStore,
+    PageKey,
+    QuotaStore,
+    Transaction,
+    newest_first,
+)
 
 DEFAULT_LIMIT = 20
 
@@ -31,6 +41,7 @@ class Packages:
     packages: PackageStore
     quotas: QuotaStore
     jobs: Jobs
+    clock: Clock
 
     async def list(self, *, tenant_id: UUID, page: int | None, limit: int | None, cursor: str | None) -> PackagePage:
         """Newest first. Raises ValidationFailed for a cursor that was not made here."""
@@ -55,16 +66,41 @@ class Packages:
             raise PackageNotFound
         return found
 
-    async def delete(self, *, tenant_id: UUID, package_id: str) -> UUID:
-        """Deletes the package at once and its files soon. Raises PackageNotFound, also when repeated."""
+    async def update(self, *, tenant_id: UUID, package_id: str, change: PackageChange, if_match: str | None) -> Package:
+        """Applies the change, and answers the package with metadata. `if_match` is the header.
+
+        Raises PackageNotFound, ValidationFailed, and RevisionMismatch where the header names other versions.
+        """
         wanted = _require_id(package_id)
+        change, condition = all_of(change.checked, lambda: parse_if_match(if_match))
+        update = self.packages.update(
+            tenant_id=tenant_id, package_id=wanted, change=change, if_match=condition, at=self.clock.now()
+        )
         async with self.database.write(tenant_id) as transaction:
-            size = await transaction.run(self.packages.delete(tenant_id=tenant_id, package_id=wanted))
+            updated = await transaction.run(update)
+            if updated is None:
+                raise await self._why_not(transaction, tenant_id, wanted)
+        return updated
+
+    async def delete(self, *, tenant_id: UUID, package_id: str, if_match: str | None = None) -> UUID:
+        """Deletes the package at once and its files soon. `if_match` is the header.
+
+        Raises PackageNotFound, also when repeated, ValidationFailed, and RevisionMismatch as `update`.
+        """
+        wanted, condition = _require_id(package_id), parse_if_match(if_match)
+        async with self.database.write(tenant_id) as transaction:
+            delete = self.packages.delete(tenant_id=tenant_id, package_id=wanted, if_match=condition)
+            size = await transaction.run(delete)
             if size is None:
-                raise PackageNotFound
+                raise await self._why_not(transaction, tenant_id, wanted)
             await transaction.run(self.quotas.release_package(tenant_id=tenant_id, stored_bytes=size))
             await transaction.run(self.jobs.delete_package_files(tenant_id=tenant_id, package_id=wanted))
         return wanted
+
+    async def _why_not(self, transaction: Transaction, tenant_id: UUID, package_id: UUID) -> DomainError:
+        """Why a change found nothing of the revisions that it is for."""
+        current = await transaction.run(self.packages.revision(tenant_id=tenant_id, package_id=package_id))
+        return PackageNotFound() if current is None else RevisionMismatch(current_etag=format_etag(current))
 
     async def grant_content(self, *, tenant_id: UUID, package_id: UUID) -> None:
         """Says that a content token still stands. Raises Gone."""

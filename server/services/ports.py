@@ -12,7 +12,8 @@ from typing import BinaryIO, Protocol, TypeVar, overload
 from uuid import UUID
 
 from server.domain.api_keys import ApiKey, KeyIdentity, Plan, Tenant, TenantUsage
-from server.domain.packages import Package
+from server.domain.etags import ANY, IfMatch
+from server.domain.packages import Package, PackageChange
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -106,8 +107,21 @@ class PackageStore(Protocol):
         """Makes the package visible. `package.metadata` must be there."""
         ...
 
-    def delete(self, *, tenant_id: UUID, package_id: UUID) -> Query[int | None]:
-        """Deletes the row and answers the bytes stored for it, original and unpacked, or None if there was none."""
+    def revision(self, *, tenant_id: UUID, package_id: UUID) -> Query[int | None]:
+        """The current one, or None if there is no such package."""
+        ...
+
+    def update(
+        self, *, tenant_id: UUID, package_id: UUID, change: PackageChange, if_match: IfMatch, at: datetime
+    ) -> Query[Package | None]:
+        """Applies the change and answers the package with metadata; None if there is none of those revisions.
+
+        Its revision and `updated_at` change only if something else does.
+        """
+        ...
+
+    def delete(self, *, tenant_id: UUID, package_id: UUID, if_match: IfMatch = ANY) -> Query[int | None]:
+        """Deletes the row and answers the bytes stored for it, original and unpacked; None as `update`."""
         ...
 
 

@@ -3,12 +3,36 @@
 import dataclasses
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, delete, insert, literal_column, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Integer,
+    any_,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
-from server.domain.packages import Package, PackageItem, PackageMetadata, PackageOrganization
+from server.domain.etags import ANY, IfMatch
+from server.domain.packages import (
+    Package,
+    PackageChange,
+    PackageItem,
+    PackageMetadata,
+    PackageOrganization,
+    PackageSettings,
+)
 from server.services.ports import PageKey, Query
 from server.storage import tables
 from server.storage.sql import Row, any_row, every, first, nothing, param, statement
@@ -17,6 +41,7 @@ from server.storage.tables import packages
 
 def _package(row: Row) -> Package:
     identifier, tenant_id, title, version, launch_path, manifest_path, size, by, created, updated, revision = row[:11]
+    failed_completes, mastery_overrides_status = row[11:13]
     return Package(
         id=identifier,
         tenant_id=tenant_id,
@@ -29,7 +54,8 @@ def _package(row: Row) -> Package:
         created_at=created,
         updated_at=updated,
         revision=revision,
-        metadata=_metadata(row[11]) if len(row) > 11 else None,
+        settings=PackageSettings(failed_completes=failed_completes, mastery_overrides_status=mastery_overrides_status),
+        metadata=_metadata(row[13]) if len(row) > 13 else None,
     )
 
 
@@ -45,6 +71,8 @@ _COLUMNS = (
     packages.c.created_at,
     packages.c.updated_at,
     packages.c.revision,
+    packages.c.failed_completes,
+    packages.c.mastery_overrides_status,
 )
 _OF_TENANT = packages.c.tenant_id == param("tenant", tables.UUID)
 _THE_PACKAGE = packages.c.package_id == param("package", tables.UUID)
@@ -71,11 +99,42 @@ _PAGE_AFTER = statement(
 _GET = statement(
     "packages.get", select(*_COLUMNS, packages.c.metadata).where(_OF_TENANT, _THE_PACKAGE), first(_package)
 )
+_REVISION = statement(
+    "packages.revision",
+    select(packages.c.revision).where(_OF_TENANT, _THE_PACKAGE),
+    first(lambda row: int(row[0])),
+)
 _EXISTS = statement("packages.exists", select(literal_column("1", Integer())).where(_OF_TENANT, _THE_PACKAGE), any_row)
 _INSERT = statement("packages.insert", insert(packages), nothing)
+# Part of the change itself, so that nothing can come between judging and changing.
+_MATCHES = or_(
+    param("revisions", ARRAY(BigInteger())).is_(None),
+    packages.c.revision == any_(param("revisions", ARRAY(BigInteger()))),
+)
+_NEW = {
+    column: func.coalesce(param(f"new_{column.name}", column.type), column)
+    for column in (packages.c.title, packages.c.failed_completes, packages.c.mastery_overrides_status)
+}
+_DIFFERS = or_(*(column != new for column, new in _NEW.items()))
+_UPDATE = statement(
+    "packages.update",
+    update(packages)
+    .values(
+        {
+            **_NEW,
+            packages.c.revision: packages.c.revision + cast(_DIFFERS, Integer()),
+            packages.c.updated_at: case((_DIFFERS, param("at", tables.TIME)), else_=packages.c.updated_at),
+        }
+    )
+    .where(_OF_TENANT, _THE_PACKAGE, _MATCHES)
+    .returning(*_COLUMNS, packages.c.metadata),
+    first(_package),
+)
 _DELETE = statement(
     "packages.delete",
-    delete(packages).where(_OF_TENANT, _THE_PACKAGE).returning(packages.c.file_size_bytes + packages.c.expanded_bytes),
+    delete(packages)
+    .where(_OF_TENANT, _THE_PACKAGE, _MATCHES)
+    .returning(packages.c.file_size_bytes + packages.c.expanded_bytes),
     first(lambda row: int(row[0])),
 )
 
@@ -122,11 +181,35 @@ class PostgresPackages:
             revision=package.revision,
             created_at=package.created_at,
             updated_at=package.updated_at,
+            failed_completes=package.settings.failed_completes,
+            mastery_overrides_status=package.settings.mastery_overrides_status,
         )
 
-    def delete(self, *, tenant_id: UUID, package_id: UUID) -> Query[int | None]:
-        """Deletes the row and answers the bytes stored for it, original and unpacked, or None if there was none."""
-        return _DELETE.bind(tenant=tenant_id, package=package_id)
+    def revision(self, *, tenant_id: UUID, package_id: UUID) -> Query[int | None]:
+        """The current one, or None if there is no such package."""
+        return _REVISION.bind(tenant=tenant_id, package=package_id)
+
+    def update(
+        self, *, tenant_id: UUID, package_id: UUID, change: PackageChange, if_match: IfMatch, at: datetime
+    ) -> Query[Package | None]:
+        """Applies the change and answers the package with metadata; None if there is none of those revisions."""
+        return _UPDATE.bind(
+            tenant=tenant_id,
+            package=package_id,
+            new_title=change.title,
+            new_failed_completes=change.failed_completes,
+            new_mastery_overrides_status=change.mastery_overrides_status,
+            revisions=_revisions(if_match),
+            at=at,
+        )
+
+    def delete(self, *, tenant_id: UUID, package_id: UUID, if_match: IfMatch = ANY) -> Query[int | None]:
+        """Deletes the row and answers the bytes stored for it, original and unpacked; None as `update`."""
+        return _DELETE.bind(tenant=tenant_id, package=package_id, revisions=_revisions(if_match))
+
+
+def _revisions(if_match: IfMatch) -> list[int] | None:
+    return None if if_match.revisions is None else sorted(if_match.revisions)
 
 
 def _metadata(stored: Mapping[str, Any]) -> PackageMetadata:

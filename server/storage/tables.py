@@ -8,6 +8,7 @@ Times are `timestamptz`, sizes are bytes.
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -97,6 +98,8 @@ packages = Table(
     Column("revision", BigInteger, nullable=False, server_default="1"),
     Column("created_at", TIME, nullable=False),
     Column("updated_at", TIME, nullable=False),
+    Column("failed_completes", Boolean, nullable=False, server_default="true"),
+    Column("mastery_overrides_status", Boolean, nullable=False, server_default="true"),
     PrimaryKeyConstraint("tenant_id", "package_id", name="packages_pkey"),
     ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="packages_tenant_fkey"),
     CheckConstraint("version IN ('1.2', '2004')", name="packages_version_check"),

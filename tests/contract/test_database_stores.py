@@ -10,7 +10,9 @@ import psycopg
 import pytest
 
 from server.domain.api_keys import Plan
+from server.domain.etags import ANY, IfMatch
 from server.domain.ids import new_id
+from server.domain.packages import Package, PackageChange, PackageSettings
 from server.services.ports import PageKey, StaleUpload
 from server.storage.api_keys import PostgresApiKeys
 from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
@@ -57,11 +59,54 @@ async def test_following_the_key_of_each_page_reads_all_packages_once(database: 
 
 async def test_a_deleted_package_is_gone_and_told_once(database: PostgresDatabase, tenant: UUID) -> None:
     stored = await store_package(database, a_package(tenant, size=77))
-    named = {"tenant_id": tenant, "package_id": stored.id}
+    named: dict[str, Any] = {"tenant_id": tenant, "package_id": stored.id}
     async with database.write(tenant) as transaction:
         assert await transaction.run(PACKAGES.delete(**named)) == 77 + 5000
         assert await transaction.run(PACKAGES.delete(**named)) is None
     assert await database.read(tenant, PACKAGES.get(**named), PACKAGES.exists(**named)) == (None, False)
+
+
+async def test_a_change_leaves_what_is_not_given_and_counts_only_where_a_value_differs(
+    database: PostgresDatabase, tenant: UUID
+) -> None:
+    stored = await store_package(database, a_package(tenant))
+    named: dict[str, Any] = {"tenant_id": tenant, "package_id": stored.id}
+    later = NOW + timedelta(days=1)
+
+    async def change(**fields: Any) -> Package | None:
+        async with database.write(tenant) as transaction:
+            return await transaction.run(
+                PACKAGES.update(**named, change=PackageChange(**fields), if_match=ANY, at=later)
+            )
+
+    assert await change() == stored
+    same = {"title": stored.title, "failed_completes": True, "mastery_overrides_status": True}
+    assert await change(**same) == stored
+    strict = PackageSettings(failed_completes=False)
+    changed = dataclasses.replace(stored, settings=strict, revision=2, updated_at=later)
+    assert await change(failed_completes=False) == changed
+    renamed = dataclasses.replace(changed, title="Ünïcode", revision=3)
+    assert await change(title="Ünïcode") == renamed
+    assert await database.read(tenant, PACKAGES.get(**named), PACKAGES.revision(**named)) == (renamed, 3)
+
+
+async def test_a_condition_decides_in_the_change_itself(database: PostgresDatabase, tenant: UUID) -> None:
+    stored = await store_package(database, a_package(tenant))
+    named: dict[str, Any] = {"tenant_id": tenant, "package_id": stored.id}
+
+    async def rename(title: str, *revisions: int) -> bool:
+        condition, change = IfMatch(frozenset(revisions)), PackageChange(title=title)
+        async with database.write(tenant) as transaction:
+            updated = await transaction.run(PACKAGES.update(**named, change=change, if_match=condition, at=NOW))
+            await asyncio.sleep(0.01)
+            return updated is not None
+
+    assert not await rename("a")
+    assert not await rename("a", 2)
+    assert sorted(await asyncio.gather(rename("a", 1), rename("b", 7, 1))) == [False, True]
+    async with database.write(tenant) as transaction:
+        assert await transaction.run(PACKAGES.delete(**named, if_match=IfMatch(frozenset({1})))) is None
+        assert await transaction.run(PACKAGES.delete(**named, if_match=IfMatch(frozenset({1, 2})))) is not None
 
 
 async def test_quotas_hold_under_concurrent_uploads(
@@ -265,11 +310,16 @@ async def test_every_lookup_of_the_server_uses_an_index(
         connection.autocommit = True
         connection.execute("analyze")
     package, key = new_id(NOW), PageKey(NOW, new_id(NOW))
-    named = {"tenant_id": tenant, "package_id": package}
+    named: dict[str, Any] = {"tenant_id": tenant, "package_id": package}
     expected = {
         PACKAGES.get(**named): "packages_pkey",
         PACKAGES.exists(**named): "packages_pkey",
+        PACKAGES.revision(**named): "packages_pkey",
+        PACKAGES.update(**named, change=PackageChange(title="T"), if_match=IfMatch(frozenset({1})), at=NOW): (
+            "packages_pkey"
+        ),
         PACKAGES.delete(**named): "packages_pkey",
+        PACKAGES.delete(**named, if_match=IfMatch(frozenset({1}))): "packages_pkey",
         PACKAGES.page(tenant_id=tenant, limit=20, offset=0): "packages_newest_idx",
         PACKAGES.page_after(tenant_id=tenant, limit=20, after=key): "packages_newest_idx",
         KEYS.identity(tenant_id=tenant, key_id=package): "api_keys_pkey",

@@ -52,7 +52,11 @@ async def test_a_deleted_package_gives_back_all_that_was_counted_for_it(host: Ho
     kept, deleted = [await host.upload(scorm12_package(files={"zeros.bin": bytes(size)})) for size in (MIB, 2 * MIB)]
     before = (await host.usage()).stored_bytes
     packages = Packages(
-        database=host.database, packages=PostgresPackages(), quotas=PostgresQuotas(), jobs=PostgresJobs()
+        database=host.database,
+        packages=PostgresPackages(),
+        quotas=PostgresQuotas(),
+        jobs=PostgresJobs(),
+        clock=host.clock,
     )
     await packages.delete(tenant_id=host.tenant_id, package_id=str(deleted.id))
     assert 2 * MIB < before - (await host.usage()).stored_bytes < 2.1 * MIB

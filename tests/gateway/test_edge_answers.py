@@ -175,8 +175,8 @@ def test_an_unknown_path_is_not_found_with_or_without_a_key(edge: Edge, client: 
     ("method", "path", "allowed"),
     [
         ("PUT", "/api/v1/packages", "GET, HEAD, POST"),
-        ("PATCH", "/api/v1/packages/1", "DELETE, GET, HEAD"),
-        ("POST", "/api/v1/packages/1", "DELETE, GET, HEAD"),
+        ("PUT", "/api/v1/packages/1", "DELETE, GET, HEAD, PATCH"),
+        ("POST", "/api/v1/packages/1", "DELETE, GET, HEAD, PATCH"),
         ("DELETE", "/api/health", "GET, HEAD"),
         ("OPTIONS", "/api/health", "GET, HEAD"),
     ],

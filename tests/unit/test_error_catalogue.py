@@ -33,6 +33,7 @@ EXAMPLES: dict[type[errors.DomainError], errors.DomainError] = {
     errors.TooLarge: errors.TooLarge(what="The package", limit_bytes=10),
     errors.MissingScope: errors.MissingScope("write"),
     errors.QuotaExceeded: errors.QuotaExceeded(what="Package", limit=100, current=100),
+    errors.RevisionMismatch: errors.RevisionMismatch(current_etag='"3"'),
 }
 
 

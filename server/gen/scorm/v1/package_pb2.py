@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16scorm/v1/package.proto\x12\x08scorm.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x02\n\x07Package\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x12\n\nlaunch_url\x18\x05 \x01(\t\x12\x14\n\x0cmanifest_url\x18\x06 \x01(\t\x12\x17\n\x0f\x66ile_size_bytes\x18\x07 \x01(\x01\x12+\n\x08metadata\x18\x08 \x01(\x0b\x32\x19.scorm.v1.PackageMetadata\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15launch_url_expires_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x0buploaded_by\x18\x0c \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_uploaded_by\"\x91\x02\n\x0fPackageMetadata\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\x12\x11\n\tsco_count\x18\x02 \x01(\r\x12\x16\n\x0eschema_version\x18\x03 \x01(\t\x12\x34\n\rorganizations\x18\x04 \x03(\x0b\x32\x1d.scorm.v1.PackageOrganization\x12$\n\x05items\x18\x05 \x03(\x0b\x32\x15.scorm.v1.PackageItem\x12\x1a\n\rmastery_score\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08language\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08warnings\x18\x08 \x03(\tB\x10\n\x0e_mastery_scoreB\x0b\n\t_language\"I\n\x13PackageOrganization\x12\x12\n\nidentifier\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x03 \x01(\x08\"\xae\x01\n\x0bPackageItem\x12\x12\n\nidentifier\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x11\n\x04href\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nscorm_type\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x07visible\x18\x05 \x01(\x08\x12\'\n\x08\x63hildren\x18\x06 \x03(\x0b\x32\x15.scorm.v1.PackageItemB\x07\n\x05_hrefB\r\n\x0b_scorm_typeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16scorm/v1/package.proto\x12\x08scorm.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x03\n\x07Package\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x12\n\nlaunch_url\x18\x05 \x01(\t\x12\x14\n\x0cmanifest_url\x18\x06 \x01(\t\x12\x17\n\x0f\x66ile_size_bytes\x18\x07 \x01(\x01\x12+\n\x08metadata\x18\x08 \x01(\x0b\x32\x19.scorm.v1.PackageMetadata\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15launch_url_expires_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x0buploaded_by\x18\x0c \x01(\tH\x00\x88\x01\x01\x12+\n\x08settings\x18\r \x01(\x0b\x32\x19.scorm.v1.PackageSettingsB\x0e\n\x0c_uploaded_by\"M\n\x0fPackageSettings\x12\x18\n\x10\x66\x61iled_completes\x18\x01 \x01(\x08\x12 \n\x18mastery_overrides_status\x18\x02 \x01(\x08\"\x91\x02\n\x0fPackageMetadata\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\x12\x11\n\tsco_count\x18\x02 \x01(\r\x12\x16\n\x0eschema_version\x18\x03 \x01(\t\x12\x34\n\rorganizations\x18\x04 \x03(\x0b\x32\x1d.scorm.v1.PackageOrganization\x12$\n\x05items\x18\x05 \x03(\x0b\x32\x15.scorm.v1.PackageItem\x12\x1a\n\rmastery_score\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08language\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08warnings\x18\x08 \x03(\tB\x10\n\x0e_mastery_scoreB\x0b\n\t_language\"I\n\x13PackageOrganization\x12\x12\n\nidentifier\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x03 \x01(\x08\"\xae\x01\n\x0bPackageItem\x12\x12\n\nidentifier\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x11\n\x04href\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nscorm_type\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x07visible\x18\x05 \x01(\x08\x12\'\n\x08\x63hildren\x18\x06 \x03(\x0b\x32\x15.scorm.v1.PackageItemB\x07\n\x05_hrefB\r\n\x0b_scorm_typeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'scorm.v1.package_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PACKAGE']._serialized_start=70
-  _globals['_PACKAGE']._serialized_end=451
-  _globals['_PACKAGEMETADATA']._serialized_start=454
-  _globals['_PACKAGEMETADATA']._serialized_end=727
-  _globals['_PACKAGEORGANIZATION']._serialized_start=729
-  _globals['_PACKAGEORGANIZATION']._serialized_end=802
-  _globals['_PACKAGEITEM']._serialized_start=805
-  _globals['_PACKAGEITEM']._serialized_end=979
+  _globals['_PACKAGE']._serialized_end=496
+  _globals['_PACKAGESETTINGS']._serialized_start=498
+  _globals['_PACKAGESETTINGS']._serialized_end=575
+  _globals['_PACKAGEMETADATA']._serialized_start=578
+  _globals['_PACKAGEMETADATA']._serialized_end=851
+  _globals['_PACKAGEORGANIZATION']._serialized_start=853
+  _globals['_PACKAGEORGANIZATION']._serialized_end=926
+  _globals['_PACKAGEITEM']._serialized_start=929
+  _globals['_PACKAGEITEM']._serialized_end=1103
 # @@protoc_insertion_point(module_scope)

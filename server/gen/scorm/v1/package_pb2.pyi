@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Package(_message.Message):
-    __slots__ = ("id", "tenant_id", "title", "version", "launch_url", "manifest_url", "file_size_bytes", "metadata", "created_at", "updated_at", "launch_url_expires_at", "uploaded_by")
+    __slots__ = ("id", "tenant_id", "title", "version", "launch_url", "manifest_url", "file_size_bytes", "metadata", "created_at", "updated_at", "launch_url_expires_at", "uploaded_by", "settings")
     ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class Package(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
     LAUNCH_URL_EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     UPLOADED_BY_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
     id: str
     tenant_id: str
     title: str
@@ -35,7 +36,16 @@ class Package(_message.Message):
     updated_at: _timestamp_pb2.Timestamp
     launch_url_expires_at: _timestamp_pb2.Timestamp
     uploaded_by: str
-    def __init__(self, id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., title: _Optional[str] = ..., version: _Optional[str] = ..., launch_url: _Optional[str] = ..., manifest_url: _Optional[str] = ..., file_size_bytes: _Optional[float] = ..., metadata: _Optional[_Union[PackageMetadata, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., launch_url_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., uploaded_by: _Optional[str] = ...) -> None: ...
+    settings: PackageSettings
+    def __init__(self, id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., title: _Optional[str] = ..., version: _Optional[str] = ..., launch_url: _Optional[str] = ..., manifest_url: _Optional[str] = ..., file_size_bytes: _Optional[float] = ..., metadata: _Optional[_Union[PackageMetadata, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., launch_url_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., uploaded_by: _Optional[str] = ..., settings: _Optional[_Union[PackageSettings, _Mapping]] = ...) -> None: ...
+
+class PackageSettings(_message.Message):
+    __slots__ = ("failed_completes", "mastery_overrides_status")
+    FAILED_COMPLETES_FIELD_NUMBER: _ClassVar[int]
+    MASTERY_OVERRIDES_STATUS_FIELD_NUMBER: _ClassVar[int]
+    failed_completes: bool
+    mastery_overrides_status: bool
+    def __init__(self, failed_completes: _Optional[bool] = ..., mastery_overrides_status: _Optional[bool] = ...) -> None: ...
 
 class PackageMetadata(_message.Message):
     __slots__ = ("description", "sco_count", "schema_version", "organizations", "items", "mastery_score", "language", "warnings")

@@ -61,6 +61,24 @@ class GetPackageRequest(_message.Message):
     package_id: str
     def __init__(self, package_id: _Optional[str] = ...) -> None: ...
 
+class UpdatePackageRequest(_message.Message):
+    __slots__ = ("package_id", "title", "settings")
+    PACKAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    package_id: str
+    title: str
+    settings: PackageSettingsChange
+    def __init__(self, package_id: _Optional[str] = ..., title: _Optional[str] = ..., settings: _Optional[_Union[PackageSettingsChange, _Mapping]] = ...) -> None: ...
+
+class PackageSettingsChange(_message.Message):
+    __slots__ = ("failed_completes", "mastery_overrides_status")
+    FAILED_COMPLETES_FIELD_NUMBER: _ClassVar[int]
+    MASTERY_OVERRIDES_STATUS_FIELD_NUMBER: _ClassVar[int]
+    failed_completes: bool
+    mastery_overrides_status: bool
+    def __init__(self, failed_completes: _Optional[bool] = ..., mastery_overrides_status: _Optional[bool] = ...) -> None: ...
+
 class DeletePackageRequest(_message.Message):
     __slots__ = ("package_id",)
     PACKAGE_ID_FIELD_NUMBER: _ClassVar[int]

@@ -29,6 +29,11 @@ if _version_not_supported:
 class PackageServiceStub:
     """Hosts SCORM course packages. Every call sees the packages of the API key's tenant only; a package of another tenant
     is PACKAGE_NOT_FOUND.
+
+    A package's version is told as `ETag` (over gRPC the initial metadata `etag`) by GetPackage, UpdatePackage and
+    UploadPackage. UpdatePackage and DeletePackage heed `If-Match` (over gRPC the metadata `if-match`): `*`, or entity
+    tags, of which weak ones count as strong. They fail with CONFLICT (`details.current_etag`) where none is the package's,
+    and with VALIDATION_ERROR (`fieldErrors.if_match`) where it is malformed.
     """
 
     def __init__(self, channel):
@@ -52,6 +57,11 @@ class PackageServiceStub:
                 request_serializer=scorm_dot_v1_dot_package__service__pb2.GetPackageRequest.SerializeToString,
                 response_deserializer=scorm_dot_v1_dot_package__pb2.Package.FromString,
                 _registered_method=True)
+        self.UpdatePackage = channel.unary_unary(
+                '/scorm.v1.PackageService/UpdatePackage',
+                request_serializer=scorm_dot_v1_dot_package__service__pb2.UpdatePackageRequest.SerializeToString,
+                response_deserializer=scorm_dot_v1_dot_package__pb2.Package.FromString,
+                _registered_method=True)
         self.DeletePackage = channel.unary_unary(
                 '/scorm.v1.PackageService/DeletePackage',
                 request_serializer=scorm_dot_v1_dot_package__service__pb2.DeletePackageRequest.SerializeToString,
@@ -62,6 +72,11 @@ class PackageServiceStub:
 class PackageServiceServicer:
     """Hosts SCORM course packages. Every call sees the packages of the API key's tenant only; a package of another tenant
     is PACKAGE_NOT_FOUND.
+
+    A package's version is told as `ETag` (over gRPC the initial metadata `etag`) by GetPackage, UpdatePackage and
+    UploadPackage. UpdatePackage and DeletePackage heed `If-Match` (over gRPC the metadata `if-match`): `*`, or entity
+    tags, of which weak ones count as strong. They fail with CONFLICT (`details.current_etag`) where none is the package's,
+    and with VALIDATION_ERROR (`fieldErrors.if_match`) where it is malformed.
     """
 
     def ListPackages(self, request, context):
@@ -82,8 +97,20 @@ class PackageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPackage(self, request, context):
-        """Gets one package with its metadata. Fails with PACKAGE_NOT_FOUND.
+        """Gets one package with its metadata. Fails with PACKAGE_NOT_FOUND. Never answers 304: its links age.
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE GetPackage and UpdatePackage answer the same
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the documented body is the bare package, and AIP-131 wants it so too
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePackage(self, request, context):
+        """Changes the fields that are given and leaves the others as they are; over REST null counts as not given. The ETag
+        and `updated_at` change only if a value does. Fails with PACKAGE_NOT_FOUND, VALIDATION_ERROR, or CONFLICT where
+        `If-Match` names other versions.
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE AIP-134 wants what GetPackage answers
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME as GetPackage
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,7 +118,8 @@ class PackageServiceServicer:
 
     def DeletePackage(self, request, context):
         """Deletes a package with its sessions and dispatches. Gone at once for the API, within 5 seconds for content; its
-        files are removed afterwards. xAPI statements stay. Fails with PACKAGE_NOT_FOUND, also when repeated.
+        files are removed afterwards. xAPI statements stay. Fails with PACKAGE_NOT_FOUND, also when repeated, or CONFLICT
+        where `If-Match` names other versions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,6 +143,11 @@ def add_PackageServiceServicer_to_server(servicer, server):
                     request_deserializer=scorm_dot_v1_dot_package__service__pb2.GetPackageRequest.FromString,
                     response_serializer=scorm_dot_v1_dot_package__pb2.Package.SerializeToString,
             ),
+            'UpdatePackage': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePackage,
+                    request_deserializer=scorm_dot_v1_dot_package__service__pb2.UpdatePackageRequest.FromString,
+                    response_serializer=scorm_dot_v1_dot_package__pb2.Package.SerializeToString,
+            ),
             'DeletePackage': grpc.unary_unary_rpc_method_handler(
                     servicer.DeletePackage,
                     request_deserializer=scorm_dot_v1_dot_package__service__pb2.DeletePackageRequest.FromString,
@@ -131,6 +164,11 @@ def add_PackageServiceServicer_to_server(servicer, server):
 class PackageService:
     """Hosts SCORM course packages. Every call sees the packages of the API key's tenant only; a package of another tenant
     is PACKAGE_NOT_FOUND.
+
+    A package's version is told as `ETag` (over gRPC the initial metadata `etag`) by GetPackage, UpdatePackage and
+    UploadPackage. UpdatePackage and DeletePackage heed `If-Match` (over gRPC the metadata `if-match`): `*`, or entity
+    tags, of which weak ones count as strong. They fail with CONFLICT (`details.current_etag`) where none is the package's,
+    and with VALIDATION_ERROR (`fieldErrors.if_match`) where it is malformed.
     """
 
     @staticmethod
@@ -203,6 +241,33 @@ class PackageService:
             target,
             '/scorm.v1.PackageService/GetPackage',
             scorm_dot_v1_dot_package__service__pb2.GetPackageRequest.SerializeToString,
+            scorm_dot_v1_dot_package__pb2.Package.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePackage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scorm.v1.PackageService/UpdatePackage',
+            scorm_dot_v1_dot_package__service__pb2.UpdatePackageRequest.SerializeToString,
             scorm_dot_v1_dot_package__pb2.Package.FromString,
             options,
             channel_credentials,

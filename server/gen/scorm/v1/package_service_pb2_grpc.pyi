@@ -30,6 +30,11 @@ GRPC_VERSION: str
 class PackageServiceStub:
     """Hosts SCORM course packages. Every call sees the packages of the API key's tenant only; a package of another tenant
     is PACKAGE_NOT_FOUND.
+
+    A package's version is told as `ETag` (over gRPC the initial metadata `etag`) by GetPackage, UpdatePackage and
+    UploadPackage. UpdatePackage and DeletePackage heed `If-Match` (over gRPC the metadata `if-match`): `*`, or entity
+    tags, of which weak ones count as strong. They fail with CONFLICT (`details.current_etag`) where none is the package's,
+    and with VALIDATION_ERROR (`fieldErrors.if_match`) where it is malformed.
     """
 
     @_typing.overload
@@ -46,18 +51,32 @@ class PackageServiceStub:
     10 GiB, UNSUPPORTED_MEDIA_TYPE, QUOTA_EXCEEDED, or SERVICE_UNAVAILABLE while the server's spool is full.
     """
     GetPackage: _grpc.UnaryUnaryMultiCallable[_package_service_pb2.GetPackageRequest, _package_pb2.Package]
-    """Gets one package with its metadata. Fails with PACKAGE_NOT_FOUND.
+    """Gets one package with its metadata. Fails with PACKAGE_NOT_FOUND. Never answers 304: its links age.
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE GetPackage and UpdatePackage answer the same
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the documented body is the bare package, and AIP-131 wants it so too
+    """
+    UpdatePackage: _grpc.UnaryUnaryMultiCallable[_package_service_pb2.UpdatePackageRequest, _package_pb2.Package]
+    """Changes the fields that are given and leaves the others as they are; over REST null counts as not given. The ETag
+    and `updated_at` change only if a value does. Fails with PACKAGE_NOT_FOUND, VALIDATION_ERROR, or CONFLICT where
+    `If-Match` names other versions.
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE AIP-134 wants what GetPackage answers
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME as GetPackage
     """
     DeletePackage: _grpc.UnaryUnaryMultiCallable[_package_service_pb2.DeletePackageRequest, _package_service_pb2.DeletePackageResponse]
     """Deletes a package with its sessions and dispatches. Gone at once for the API, within 5 seconds for content; its
-    files are removed afterwards. xAPI statements stay. Fails with PACKAGE_NOT_FOUND, also when repeated.
+    files are removed afterwards. xAPI statements stay. Fails with PACKAGE_NOT_FOUND, also when repeated, or CONFLICT
+    where `If-Match` names other versions.
     """
 
 @_typing.type_check_only
 class PackageServiceAsyncStub(PackageServiceStub):
     """Hosts SCORM course packages. Every call sees the packages of the API key's tenant only; a package of another tenant
     is PACKAGE_NOT_FOUND.
+
+    A package's version is told as `ETag` (over gRPC the initial metadata `etag`) by GetPackage, UpdatePackage and
+    UploadPackage. UpdatePackage and DeletePackage heed `If-Match` (over gRPC the metadata `if-match`): `*`, or entity
+    tags, of which weak ones count as strong. They fail with CONFLICT (`details.current_etag`) where none is the package's,
+    and with VALIDATION_ERROR (`fieldErrors.if_match`) where it is malformed.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -71,17 +90,31 @@ class PackageServiceAsyncStub(PackageServiceStub):
     10 GiB, UNSUPPORTED_MEDIA_TYPE, QUOTA_EXCEEDED, or SERVICE_UNAVAILABLE while the server's spool is full.
     """
     GetPackage: _aio.UnaryUnaryMultiCallable[_package_service_pb2.GetPackageRequest, _package_pb2.Package]  # type: ignore[assignment]
-    """Gets one package with its metadata. Fails with PACKAGE_NOT_FOUND.
+    """Gets one package with its metadata. Fails with PACKAGE_NOT_FOUND. Never answers 304: its links age.
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE GetPackage and UpdatePackage answer the same
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the documented body is the bare package, and AIP-131 wants it so too
+    """
+    UpdatePackage: _aio.UnaryUnaryMultiCallable[_package_service_pb2.UpdatePackageRequest, _package_pb2.Package]  # type: ignore[assignment]
+    """Changes the fields that are given and leaves the others as they are; over REST null counts as not given. The ETag
+    and `updated_at` change only if a value does. Fails with PACKAGE_NOT_FOUND, VALIDATION_ERROR, or CONFLICT where
+    `If-Match` names other versions.
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE AIP-134 wants what GetPackage answers
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME as GetPackage
     """
     DeletePackage: _aio.UnaryUnaryMultiCallable[_package_service_pb2.DeletePackageRequest, _package_service_pb2.DeletePackageResponse]  # type: ignore[assignment]
     """Deletes a package with its sessions and dispatches. Gone at once for the API, within 5 seconds for content; its
-    files are removed afterwards. xAPI statements stay. Fails with PACKAGE_NOT_FOUND, also when repeated.
+    files are removed afterwards. xAPI statements stay. Fails with PACKAGE_NOT_FOUND, also when repeated, or CONFLICT
+    where `If-Match` names other versions.
     """
 
 class PackageServiceServicer(metaclass=_abc_1.ABCMeta):
     """Hosts SCORM course packages. Every call sees the packages of the API key's tenant only; a package of another tenant
     is PACKAGE_NOT_FOUND.
+
+    A package's version is told as `ETag` (over gRPC the initial metadata `etag`) by GetPackage, UpdatePackage and
+    UploadPackage. UpdatePackage and DeletePackage heed `If-Match` (over gRPC the metadata `if-match`): `*`, or entity
+    tags, of which weak ones count as strong. They fail with CONFLICT (`details.current_etag`) where none is the package's,
+    and with VALIDATION_ERROR (`fieldErrors.if_match`) where it is malformed.
     """
 
     @_abc_1.abstractmethod
@@ -111,8 +144,22 @@ class PackageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _package_service_pb2.GetPackageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_package_pb2.Package, _abc.Awaitable[_package_pb2.Package]]:
-        """Gets one package with its metadata. Fails with PACKAGE_NOT_FOUND.
+        """Gets one package with its metadata. Fails with PACKAGE_NOT_FOUND. Never answers 304: its links age.
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE GetPackage and UpdatePackage answer the same
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the documented body is the bare package, and AIP-131 wants it so too
+        """
+
+    @_abc_1.abstractmethod
+    def UpdatePackage(
+        self,
+        request: _package_service_pb2.UpdatePackageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_package_pb2.Package, _abc.Awaitable[_package_pb2.Package]]:
+        """Changes the fields that are given and leaves the others as they are; over REST null counts as not given. The ETag
+        and `updated_at` change only if a value does. Fails with PACKAGE_NOT_FOUND, VALIDATION_ERROR, or CONFLICT where
+        `If-Match` names other versions.
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE AIP-134 wants what GetPackage answers
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME as GetPackage
         """
 
     @_abc_1.abstractmethod
@@ -122,7 +169,8 @@ class PackageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_package_service_pb2.DeletePackageResponse, _abc.Awaitable[_package_service_pb2.DeletePackageResponse]]:
         """Deletes a package with its sessions and dispatches. Gone at once for the API, within 5 seconds for content; its
-        files are removed afterwards. xAPI statements stay. Fails with PACKAGE_NOT_FOUND, also when repeated.
+        files are removed afterwards. xAPI statements stay. Fails with PACKAGE_NOT_FOUND, also when repeated, or CONFLICT
+        where `If-Match` names other versions.
         """
 
 def add_PackageServiceServicer_to_server(servicer: PackageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

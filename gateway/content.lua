@@ -1,4 +1,5 @@
--- Behind jwt_authn on the content route: turns the path into that of the object that the token's claims allow.
+-- Behind jwt_authn on the routes of courses' files and of downloads: turns the path into that of the object that the
+-- token's claims allow. Each route has a key, an audience and a place in jwt_authn's metadata of its own.
 -- Route metadata `scorm.content` say the `bucket`.
 local paths = require("gateway.paths")
 
@@ -14,20 +15,38 @@ local function refuse(handle, http, reason)
   handle:respond({[":status"] = http, ["x-error-reason"] = reason}, "")
 end
 
+-- The object of a package's file; the second answer says what is wrong.
+local function file(claims, path)
+  local prefix = claims and claims.prefix
+  if type(prefix) ~= "string" or not prefix:find("^tenants/[%x%-]+/packages/[%x%-]+/content$") then
+    return nil, "UNAUTHORIZED"
+  end
+  local name = paths.object(path)
+  return name and prefix .. "/" .. name, "NOT_FOUND"
+end
+
+-- The object that a download's claims name, whatever kind of thing it belongs to, under no other name than theirs.
+local function download(claims, path)
+  local object, name = claims and claims.object, claims and claims.filename
+  if type(object) ~= "string" or not object:find("^tenants/[%x%-]+/%l+/[%x%-]+/[%w%-]+%.zip$") then
+    return nil, "UNAUTHORIZED"
+  end
+  if type(name) ~= "string" or paths.object(path) ~= paths.encoded(name) then return nil, "NOT_FOUND" end
+  return object
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
   local verified = handle:streamInfo():dynamicMetadata():get("envoy.filters.http.jwt_authn")
-  local claims = verified and verified.content
-  local prefix = claims and claims.prefix
-  if type(prefix) ~= "string" or not prefix:find("^tenants/[%x%-]+/packages/[%x%-]+/content$") then
-    return refuse(handle, "401", "UNAUTHORIZED")
-  end
-  local object = paths.object(headers:get(":path"):match("^/content/(.*)$") or "")
-  if not object then return refuse(handle, "404", "NOT_FOUND") end
+  local root, path = headers:get(":path"):match("^/(%l+)/(.*)$")
+  local claims = verified and verified[root]
+  local object, reason
+  if root == "download" then object, reason = download(claims, path) else object, reason = file(claims, path or "") end
+  if not object then return refuse(handle, reason == "NOT_FOUND" and "404" or "401", reason) end
   local unwanted = {}
   for name in pairs(headers) do
     if not PASSED[name] then unwanted[#unwanted + 1] = name end
   end
   for _, name in ipairs(unwanted) do headers:remove(name) end
-  headers:replace(":path", "/" .. handle:metadata():get("bucket") .. "/" .. prefix .. "/" .. object)
+  headers:replace(":path", "/" .. handle:metadata():get("bucket") .. "/" .. object)
 end

@@ -76,7 +76,10 @@ function envoy_on_request(handle)
     headers:add("x-declared-length", headers:get("content-length"))
   end
   local scope = route:get("scope")
-  if scope == "content" then return proceed(handle, metadata, request, identity.by_token(handle, headers, request)) end
+  if scope == "content" then
+    request.download = route:get("download")
+    return proceed(handle, metadata, request, identity.by_token(handle, headers, request))
+  end
   -- The transcoder knows GET; the answer loses its body further down.
   if method == "HEAD" then headers:replace(":method", "GET") end
   if scope == "read" or scope == "write" or scope == "delete" then
@@ -233,6 +236,13 @@ local function frame_ancestors(metadata)
   return table.concat(origins, " ")
 end
 
+-- A download is saved, never shown, and kept by nobody else: its link is short-lived.
+local function show_download(headers, metadata)
+  local claims = (metadata:get("envoy.filters.http.jwt_authn") or {}).download
+  headers:add("content-disposition", paths.disposition(claims and claims.filename or "download.zip"))
+  headers:replace("cache-control", "private, no-store")
+end
+
 local function content_reason(http, here)
   if not here then return answers.storage_reason_of(http) end
   if here.reason then return here.reason end
@@ -250,11 +260,16 @@ local function answer_content(handle, headers, metadata, request, here)
   headers:add("x-request-id", request.id)
   headers:add("x-content-type-options", "nosniff")
   headers:add("referrer-policy", "no-referrer")
-  headers:add("content-security-policy", "frame-ancestors " .. frame_ancestors(metadata))
+  local policy = "frame-ancestors " .. frame_ancestors(metadata)
+  if request.download then policy = "default-src 'none'; frame-ancestors 'none'; sandbox" end
+  headers:add("content-security-policy", policy)
   local status = headers:get(":status")
   -- RFC 9110, 15.4.5: what the 200 would say of caching, the 304 says too.
   if status == "304" then headers:add("vary", "Accept-Encoding") end
-  if not here and (tonumber(status) < 300 or status == "304") then return end
+  if not here and (tonumber(status) < 300 or status == "304") then
+    if request.download then show_download(headers, metadata) end
+    return
+  end
   local reason = content_reason(status, here)
   local json = answers.error(reason, request.id, true)
   headers:replace(":status", answers.entry(reason).http)

@@ -47,14 +47,14 @@ end
 function identity.by_token(handle, headers, request)
   request.content = true
   if headers:get("service-worker") then return "FORBIDDEN" end
-  local token, rest = paths.split_content(headers:get(":path"))
+  local root, token, rest = paths.split_signed(headers:get(":path"))
   if not token or #token > LONGEST_TOKEN then return "UNAUTHORIZED" end
   local now = handle:timestamp()
   local entry = grants.get(token, now)
   if entry and entry.gone then return "GONE" end
   -- The token leaves the path here, so that nothing behind can log it. Its signature is verified in any case; an
   -- entry only saves asking whether what it grants still stands.
-  headers:replace(":path", "/content/" .. rest)
+  headers:replace(":path", root .. rest)
   headers:replace("x-content-jwt", token)
   if entry and (now < entry.refresh or entry.refreshing) then
     request.known = true

@@ -1,7 +1,7 @@
 -- Paths: how they are logged, and which object of the bucket a content URL means.
 local paths = {}
 
-local SECRET_SEGMENTS = {"^(/content/)[^/]+", "^(/player/%l+/)[^/]+"}
+local SECRET_SEGMENTS = {"^(/content/)[^/]+", "^(/download/)[^/]+", "^(/player/%l+/)[^/]+"}
 
 -- The path as it may be logged: no query, and stars for whatever opens something.
 function paths.masked(path)
@@ -14,11 +14,16 @@ function paths.masked(path)
 end
 
 -- Whether it can be no gRPC method, whatever type the request claims to have: those begin with a package's name.
-function paths.is_rest(path) return path:find("^/api/") ~= nil end
+function paths.is_rest(path) return path:find("^/api/") ~= nil or path:find("^/player/") ~= nil end
 
--- The token and what follows it in the path of a content URL; nothing if there is no token.
-function paths.split_content(path)
-  return path:match("^/content/([%w%-_]+%.[%w%-_]+%.[%w%-_]+)/(.*)$")
+-- Root, token and what follows it in the path of a signed URL, `/content/…` or `/download/…`; nothing without a token.
+function paths.split_signed(path)
+  return path:match("^(/%l+/)([%w%-_]+%.[%w%-_]+%.[%w%-_]+)/(.*)$")
+end
+
+-- Percent-encoded as `paths.object` encodes.
+function paths.encoded(text)
+  return (text:gsub("[^%w%-%._~/]", function(char) return string.format("%%%02X", char:byte()) end))
 end
 
 -- RFC 3629, so without overlong forms, surrogates and what lies beyond U+10FFFF.
@@ -56,7 +61,15 @@ function paths.object(rest)
   for segment in (name .. "/"):gmatch("([^/]*)/") do
     if segment == "" or segment == "." or segment == ".." then return nil end
   end
-  return (name:gsub("[^%w%-%._~/]", function(char) return string.format("%%%02X", char:byte()) end))
+  return paths.encoded(name)
+end
+
+-- The header Content-Disposition that has browsers save a download under this name (RFC 6266, 4.3): what is not ASCII
+-- or means something in a quoted string is in the extended form only.
+function paths.disposition(name)
+  local plain = name:gsub("[^%w%-%._ ]", "_")
+  local full = paths.encoded(name):gsub("/", "%%2F")
+  return string.format("attachment; filename=\"%s\"; filename*=UTF-8''%s", plain, full)
 end
 
 return paths

@@ -159,6 +159,12 @@ class Settings:
             "CONTENT_SIGNING_KEY_FILE", "PEM file with the Ed25519 key that signs content tokens", read=Path
         )
     )
+    download_signing_key_file: Path = field(
+        metadata=_setting("DOWNLOAD_SIGNING_KEY_FILE", "the same for download tokens; never the same key", read=Path)
+    )
+    preview_signing_key_file: Path = field(
+        metadata=_setting("PREVIEW_SIGNING_KEY_FILE", "the same for preview tokens; never the same key", read=Path)
+    )
     storage_credential_file: Path | None = field(
         metadata=_setting(
             "STORAGE_CREDENTIAL_FILE",

@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 import uvloop
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from envoy.service.auth.v3.external_auth_pb2_grpc import add_AuthorizationServicer_to_server
 from google.auth.exceptions import GoogleAuthError
 from google.protobuf.descriptor import ServiceDescriptor
@@ -33,6 +34,8 @@ from server.gen.scorm.v1 import (
     health_service_pb2_grpc,
     package_service_pb2,
     package_service_pb2_grpc,
+    player_service_pb2,
+    player_service_pb2_grpc,
 )
 from server.rpc import admin_cli, lifecycle
 from server.rpc.access import access_table
@@ -41,9 +44,11 @@ from server.rpc.edge_check import EdgeCheckServicer
 from server.rpc.health import HealthServicer
 from server.rpc.interceptors import Around, authenticate, log_call, tell_errors, validate
 from server.rpc.packages import Links, PackageServicer
+from server.rpc.player import PlayerServicer
 from server.services.administration import Administration
 from server.services.authentication import Authenticator
 from server.services.packages import Packages
+from server.services.previews import Previews
 from server.services.transfer import TransferThreads
 from server.services.uploads import UploadLimits, Uploads
 from server.storage import jobs
@@ -54,14 +59,16 @@ from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
 from server.storage.migrate import DatabaseRefused, migrate, refusals_told
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
-from server.storage.signing import ContentTokenSigner
+from server.storage.signing import ContentTokenSigner, DownloadTokenSigner, PreviewTokens, load_private_key
 from server.storage.spool import DiskSpool, SpoolUnusable
 from server.storage.tenants import PostgresTenants
 from server.storage.uploads import PostgresUploads
 
 PACKAGE_SERVICE = package_service_pb2.DESCRIPTOR.services_by_name["PackageService"]
 HEALTH_SERVICE = health_service_pb2.DESCRIPTOR.services_by_name["HealthService"]
+PLAYER_SERVICE = player_service_pb2.DESCRIPTOR.services_by_name["PlayerService"]
 ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
+SERVED = [PACKAGE_SERVICE, PLAYER_SERVICE, HEALTH_SERVICE]
 
 
 class SystemClock:
@@ -81,6 +88,7 @@ class Core:
     database: PostgresDatabase
     authenticator: Authenticator
     packages: Packages
+    previews: Previews
     links: Links
 
     @classmethod
@@ -94,24 +102,27 @@ class Core:
             database=database, api_keys=PostgresApiKeys(), clock=clock, pepper=_secret(settings.api_key_pepper_file)
         )
         stack.push_async_callback(authenticator.close)
+        packages = Packages(
+            database=database,
+            packages=PostgresPackages(),
+            quotas=PostgresQuotas(),
+            jobs=jobs.PostgresJobs(),
+            clock=clock,
+        )
+        preview_tokens = PreviewTokens(_signing_key("PREVIEW_SIGNING_KEY_FILE", settings.preview_signing_key_file))
         return cls(
             settings=settings,
             clock=clock,
             database=database,
             authenticator=authenticator,
-            packages=Packages(
-                database=database,
-                packages=PostgresPackages(),
-                quotas=PostgresQuotas(),
-                jobs=jobs.PostgresJobs(),
-                clock=clock,
-            ),
-            links=Links(_signer(settings), clock, settings.content_base_url),
+            packages=packages,
+            previews=Previews(packages=packages, signer=preview_tokens, clock=clock),
+            links=_links(settings, clock),
         )
 
     def package_servicer(self, uploads: Uploads | None) -> PackageServicer:
         """Without `uploads` it refuses them."""
-        return PackageServicer(packages=self.packages, uploads=uploads, links=self.links)
+        return PackageServicer(packages=self.packages, previews=self.previews, uploads=uploads, links=self.links)
 
     def health_servicer(self) -> HealthServicer:
         """Asks the database."""
@@ -123,15 +134,17 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         core = await Core.open(settings, stack)
         packages, health = core.package_servicer(None), core.health_servicer()
+        player = PlayerServicer(previews=core.previews, links=core.links)
         check = EdgeCheckServicer(authenticator=core.authenticator, packages=core.packages)
         serving = lifecycle.Serving(
             registrations=[
                 lambda server: package_service_pb2_grpc.add_PackageServiceServicer_to_server(packages, server),
+                lambda server: player_service_pb2_grpc.add_PlayerServiceServicer_to_server(player, server),
                 lambda server: health_service_pb2_grpc.add_HealthServiceServicer_to_server(health, server),
                 lambda server: add_AuthorizationServicer_to_server(check, server),
             ],
-            services=[PACKAGE_SERVICE, HEALTH_SERVICE],
-            arounds=_arounds([PACKAGE_SERVICE, HEALTH_SERVICE], core.authenticator, None),
+            services=SERVED,
+            arounds=_arounds(SERVED, core.authenticator, None),
         )
         await lifecycle.run(serving, address=settings.listen_address, drain_seconds=settings.drain_seconds)
 
@@ -226,17 +239,28 @@ def _blobs(settings: Settings) -> GcsBlobs:
         raise SettingsError(f"GCS_BUCKET: no credentials for bucket {settings.gcs_bucket}: {error}") from error
 
 
-def _signer(settings: Settings) -> ContentTokenSigner:
-    path = settings.content_signing_key_file
+def _links(settings: Settings, clock: SystemClock) -> Links:
     # Courses frame their own pages.
     frame_ancestors = ["'self'", settings.base_url, *settings.frame_ancestors]
+    content_key = _signing_key("CONTENT_SIGNING_KEY_FILE", settings.content_signing_key_file)
+    download_key = _signing_key("DOWNLOAD_SIGNING_KEY_FILE", settings.download_signing_key_file)
+    return Links(
+        signer=ContentTokenSigner(content_key, frame_ancestors=frame_ancestors),
+        downloads=DownloadTokenSigner(download_key),
+        clock=clock,
+        base_url=settings.base_url,
+        content_base_url=settings.content_base_url,
+    )
+
+
+def _signing_key(name: str, path: Path) -> Ed25519PrivateKey:
     try:
-        return ContentTokenSigner.from_file(path, frame_ancestors=frame_ancestors)
+        return load_private_key(path)
     except OSError as error:
-        raise SettingsError(f"CONTENT_SIGNING_KEY_FILE: cannot read {path}: {error.strerror}") from error
+        raise SettingsError(f"{name}: cannot read {path}: {error.strerror}") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         # TypeError: it is encrypted.
-        raise SettingsError(f"CONTENT_SIGNING_KEY_FILE: {path} holds no plain Ed25519 private key in PEM") from error
+        raise SettingsError(f"{name}: {path} holds no plain Ed25519 private key in PEM") from error
 
 
 def _arounds(

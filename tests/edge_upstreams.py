@@ -91,8 +91,8 @@ class Upstream(
             return edge_check._deny(error, request_id)
 
     def _judge(self, attributes: Any) -> dict[str, Any]:
-        if attributes.context_extensions.get("class") == "content":
-            claims = attributes.metadata_context.filter_metadata[edge_check.JWT_FILTER]["content"]
+        if (kind := attributes.context_extensions.get("class")) in ("content", "download"):
+            claims = attributes.metadata_context.filter_metadata[edge_check.JWT_FILTER][kind]
             if claims["jti"] in self.gone:
                 raise Gone
             return {"grant": claims["jti"]}

@@ -15,7 +15,9 @@ FILES = (
     "database-operator-password",
     "database-server-password",
     "demo-api-key",
+    "download-signing-key.pem",
     "operator-token",
+    "preview-signing-key.pem",
     "sample-course.zip",
 )
 

@@ -94,8 +94,11 @@ class Processes:
         )
         render.write_endpoints(self.gateway_files, "serve", self.addresses.serve)
         render.write_endpoints(self.gateway_files, "upload", [self.addresses.upload])
-        key = load_private_key(self.secrets.content_signing_key_file)
-        render.write_jwt_keys(self.gateway_files, [public_parts(key)])
+        content, download = (
+            public_parts(load_private_key(path))
+            for path in (self.secrets.content_signing_key_file, self.secrets.download_signing_key_file)
+        )
+        render.write_jwt_keys(self.gateway_files, content=[content], download=[download])
         if not bucket:
             render.write_storage_credential(self.gateway_files, "stand-in")
 
@@ -154,6 +157,8 @@ class Processes:
             "CONTENT_BASE_URL": self.addresses.content_url,
             "API_KEY_PEPPER_FILE": str(self.secrets.api_key_pepper_file),
             "CONTENT_SIGNING_KEY_FILE": str(self.secrets.content_signing_key_file),
+            "DOWNLOAD_SIGNING_KEY_FILE": str(self.secrets.download_signing_key_file),
+            "PREVIEW_SIGNING_KEY_FILE": str(self.secrets.preview_signing_key_file),
             "SPOOL_DIR": self.settings.passed_on.get("SPOOL_DIR", str(self.place.var / "spool")),
             **self._bucket(),
         }

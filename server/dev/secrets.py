@@ -17,6 +17,8 @@ class Secrets:
     api_key_pepper_file: Path
     operator_token_file: Path
     content_signing_key_file: Path
+    download_signing_key_file: Path
+    preview_signing_key_file: Path
     server_password: str
     operator_password: str
 
@@ -27,6 +29,8 @@ def load_or_create(folder: Path) -> Secrets:
         api_key_pepper_file=_kept(folder / "api-key-pepper", _token),
         operator_token_file=_kept(folder / "operator-token", _token),
         content_signing_key_file=_kept(folder / "content-signing-key.pem", _ed25519_pem),
+        download_signing_key_file=_kept(folder / "download-signing-key.pem", _ed25519_pem),
+        preview_signing_key_file=_kept(folder / "preview-signing-key.pem", _ed25519_pem),
         server_password=_kept(folder / "database-server-password", _token).read_text(),
         operator_password=_kept(folder / "database-operator-password", _token).read_text(),
     )

@@ -19,6 +19,8 @@ OURS = {
     "API_KEY_PEPPER_FILE",
     "OPERATOR_TOKEN_FILE",
     "CONTENT_SIGNING_KEY_FILE",
+    "DOWNLOAD_SIGNING_KEY_FILE",
+    "PREVIEW_SIGNING_KEY_FILE",
     "STORAGE_CREDENTIAL_FILE",
 }
 # What google-auth and its transport read, for a real bucket.

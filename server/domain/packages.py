@@ -8,6 +8,8 @@ from uuid import UUID
 from server.domain.errors import ValidationFailed
 
 MAX_TITLE_LENGTH = 500
+MAX_STEM_BYTES = 120
+_NOT_IN_NAMES = frozenset('\\/:*?"<>|')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,19 @@ class Package:
     revision: int = 1
     settings: PackageSettings = PackageSettings()
     metadata: PackageMetadata | None = field(default=None)
+
+
+def download_name(title: str) -> str:
+    """A name for the package's file that every system takes, made of its title: at most 120 bytes of UTF-8 and `.zip`.
+
+    Not printable counts as a blank; so no name has a control character or a mark that changes the direction of text.
+    """
+    plain = "".join(
+        character if character.isprintable() and character not in _NOT_IN_NAMES else " "
+        for character in unicodedata.normalize("NFC", title)
+    )
+    stem = " ".join(plain.split()).encode()[:MAX_STEM_BYTES].decode(errors="ignore").strip(" .")
+    return f"{stem or 'package'}.zip"
 
 
 def storage_prefix(tenant_id: UUID, package_id: UUID) -> str:

@@ -1,4 +1,4 @@
-"""The key filter: answers Envoy's ext_authz Check for API keys and for content tokens.
+"""The key filter: answers Envoy's ext_authz Check for API keys, and for content and download tokens.
 
 What it tells Envoy is for the edge only (its cache, its limiter): the core authenticates every call again. An answer
 of OK carries dynamic metadata that the gateway's Lua caches for 3 seconds; a denial carries the documented JSON and,
@@ -37,16 +37,16 @@ class EdgeCheckServicer(external_auth_pb2_grpc.AuthorizationServicer):  # type: 
         attributes = request.attributes
         headers, extensions = attributes.request.http.headers, attributes.context_extensions
         try:
-            if extensions.get("class") == "content":
-                return _allow(await self._content(attributes))
+            if (kind := extensions.get("class")) in ("content", "download"):
+                return _allow(await self._grant(attributes, kind))
             caller = await self._authenticator.authenticate(headers.get("x-api-key"))
             caller.require(extensions["scope"])
             return _allow(_identity(caller))
         except Exception as error:
             return _deny(error, headers.get("x-request-id", ""))
 
-    async def _content(self, attributes: Any) -> dict[str, str]:
-        claims = attributes.metadata_context.filter_metadata[JWT_FILTER]["content"]
+    async def _grant(self, attributes: Any, kind: str) -> dict[str, str]:
+        claims = attributes.metadata_context.filter_metadata[JWT_FILTER][kind]
         try:
             tenant_id, package_id, grant = UUID(claims["tenant"]), UUID(claims["package"]), claims["jti"]
         except ValueError as error:

@@ -19,6 +19,7 @@ from server.domain.errors import InvalidRequest, Unauthorized, ValidationFailed
 from server.rpc import context as calls
 from server.rpc.access import PUBLIC_SERVICES, Access
 from server.rpc.errors import render
+from server.rpc.pages import error_page, wants_page
 from server.services.authentication import Authenticator
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -64,7 +65,7 @@ async def log_call(next_step: Next, request: Any, context: Context, method: str)
 
 
 async def tell_errors(next_step: Next, request: Any, context: Context, method: str) -> Any:
-    """Turns every exception into a status; what is no DomainError becomes INTERNAL_ERROR and is logged."""
+    """Turns every exception into a status, or a page; what is no DomainError becomes INTERNAL_ERROR and is logged."""
     try:
         return await next_step(request, context)
     except grpc.aio.AbortError:
@@ -74,6 +75,10 @@ async def tell_errors(next_step: Next, request: Any, context: Context, method: s
         rendered = render(error)
         if rendered.entry.http_status >= 500:
             log.error("failed", method=method, request_id=call.request_id, reason=rendered.reason, exc_info=error)
+        if wants_page(call):
+            page, headers = error_page(rendered, call.request_id)
+            await context.send_initial_metadata(headers)
+            return page
         status = rendered.to_status(call.request_id)
         trailers: list[tuple[str, str | bytes]] = [("grpc-status-details-bin", status.SerializeToString())]
         if call.transcoded:

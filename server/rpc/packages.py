@@ -2,22 +2,34 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.domain.errors import InvalidRequest
-from server.domain.packages import Package, PackageChange, PackageItem, PackageMetadata
+from server.domain.packages import (
+    Package,
+    PackageChange,
+    PackageItem,
+    PackageMetadata,
+    download_name,
+    original_name,
+)
+from server.domain.previews import Preview
 from server.gen.scorm.v1 import package_pb2, package_service_pb2, package_service_pb2_grpc
 from server.rpc import context as calls
 from server.rpc.context import etag
 from server.rpc.multipart import UploadForm, parse_form
 from server.services.packages import Packages
-from server.services.ports import Clock, ContentSigner
+from server.services.ports import Clock, ContentSigner, DownloadSigner
+from server.services.previews import Previews
 from server.services.uploads import Uploads
 
 Context = grpc.aio.ServicerContext[Any, Any]
+DOWNLOAD_LIFETIME = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +37,9 @@ class Links:
     """Makes the signed URLs of a package."""
 
     signer: ContentSigner
+    downloads: DownloadSigner
     clock: Clock
+    base_url: str
     content_base_url: str
 
     def add_to(self, message: package_pb2.Package, package: Package) -> package_pb2.Package:
@@ -37,12 +51,43 @@ class Links:
         message.launch_url_expires_at.FromDatetime(signed.expires_at)
         return message
 
+    def launch_url(self, package: Package) -> str:
+        """As `add_to` sets it."""
+        return self.add_to(package_pb2.Package(), package).launch_url
+
+    def download(self, package: Package) -> package_service_pb2.GetPackageDownloadResponse:
+        """The uploaded file. Whole seconds, as a token tells them."""
+        expires_at = self.clock.now().replace(microsecond=0) + DOWNLOAD_LIFETIME
+        filename = download_name(package.title)
+        token = self.downloads.sign(
+            tenant_id=package.tenant_id,
+            package_id=package.id,
+            object_name=original_name(package.tenant_id, package.id),
+            filename=filename,
+            expires_at=expires_at,
+        )
+        return package_service_pb2.GetPackageDownloadResponse(
+            download_url=f"{self.content_base_url}/download/{token}/{quote(filename, safe='')}",
+            download_url_expires_at=_timestamp(expires_at),
+            filename=filename,
+            file_size_bytes=package.file_size_bytes,
+        )
+
+    def preview(self, preview: Preview, token: str) -> package_service_pb2.PackagePreview:
+        """The page that opens with the token."""
+        return package_service_pb2.PackagePreview(
+            launch_url=f"{self.base_url}/player/preview/{token}",
+            expires_at=_timestamp(preview.expires_at),
+            package_id=str(preview.package_id),
+        )
+
 
 class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
     """Converts, calls, converts."""
 
-    def __init__(self, *, packages: Packages, uploads: Uploads | None, links: Links) -> None:
+    def __init__(self, *, packages: Packages, previews: Previews, uploads: Uploads | None, links: Links) -> None:
         self._packages = packages
+        self._previews = previews
         self._uploads = uploads
         self._links = links
 
@@ -66,6 +111,25 @@ class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
         # Told, but never compared with If-None-Match: the links age while the version stays.
         await context.send_initial_metadata((etag(package.revision),))
         return self._links.add_to(to_message(package), package)
+
+    async def GetPackageDownload(
+        self, request: package_service_pb2.GetPackageDownloadRequest, context: Context
+    ) -> package_service_pb2.GetPackageDownloadResponse:
+        package = await self._packages.get(tenant_id=calls.current().tenant_id, package_id=request.package_id)
+        return self._links.download(package)
+
+    async def CreatePackagePreview(
+        self, request: package_service_pb2.CreatePackagePreviewRequest, context: Context
+    ) -> package_service_pb2.CreatePackagePreviewResponse:
+        preview, token = await self._previews.create(
+            tenant_id=calls.current().tenant_id,
+            package_id=request.package_id,
+            expires_in_seconds=request.expires_in_seconds if request.HasField("expires_in_seconds") else None,
+            redirect_url=request.redirect_url if request.HasField("redirect_url") else None,
+        )
+        made = self._links.preview(preview, token)
+        await context.send_initial_metadata((("x-http-status", "201"), ("location", made.launch_url)))
+        return package_service_pb2.CreatePackagePreviewResponse(preview=made)
 
     async def UpdatePackage(
         self, request: package_service_pb2.UpdatePackageRequest, context: Context

@@ -60,11 +60,14 @@ class Packages:
 
     async def get(self, *, tenant_id: UUID, package_id: str) -> Package:
         """With metadata. Raises PackageNotFound."""
-        wanted = _require_id(package_id)
-        found = await self.database.read(tenant_id, self.packages.get(tenant_id=tenant_id, package_id=wanted))
+        found = await self.find(tenant_id=tenant_id, package_id=_require_id(package_id))
         if found is None:
             raise PackageNotFound
         return found
+
+    async def find(self, *, tenant_id: UUID, package_id: UUID) -> Package | None:
+        """With metadata, or None."""
+        return await self.database.read(tenant_id, self.packages.get(tenant_id=tenant_id, package_id=package_id))
 
     async def update(self, *, tenant_id: UUID, package_id: str, change: PackageChange, if_match: str | None) -> Package:
         """Applies the change, and answers the package with metadata. `if_match` is the header.

@@ -14,6 +14,7 @@ from uuid import UUID
 from server.domain.api_keys import ApiKey, KeyIdentity, Plan, Tenant, TenantUsage
 from server.domain.etags import ANY, IfMatch
 from server.domain.packages import Package, PackageChange
+from server.domain.previews import Preview
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -283,6 +284,26 @@ class ContentSigner(Protocol):
 
     def sign(self, *, tenant_id: UUID, package_id: UUID, now: datetime) -> SignedContent:
         """The same token within a clock hour, valid for 24 hours at least."""
+        ...
+
+
+class DownloadSigner(Protocol):
+    """Makes tokens that the gateway verifies."""
+
+    def sign(self, *, tenant_id: UUID, package_id: UUID, object_name: str, filename: str, expires_at: datetime) -> str:
+        """Opens one object for as long as the package is there."""
+        ...
+
+
+class PreviewSigner(Protocol):
+    """Makes tokens that the core reads again."""
+
+    def sign(self, preview: Preview) -> str:
+        """Everything is in the token: nothing is stored."""
+        ...
+
+    def read(self, token: str) -> Preview | None:
+        """None unless it was signed here. It may have expired: the caller judges."""
         ...
 
 

@@ -107,10 +107,10 @@ def test_a_new_signing_key_counts_at_once_and_a_removed_one_no_more(tmp_path: Pa
         new_token = edge.token()
         assert edge.content("x", token=old_token).status_code == 200
         assert edge.content("x", token=new_token).status_code == 401
-        render.write_jwt_keys(tmp_path, [("k2", public_x(new_key)), ("k1", public_x(old_key))])
+        render.write_jwt_keys(tmp_path, content=[("k2", public_x(new_key)), ("k1", public_x(old_key))], download=[])
         eventually(lambda: edge.content("x", token=edge.token(kid="k2")).status_code == 200)
         assert edge.content("x", token=old_token).status_code == 200
-        render.write_jwt_keys(tmp_path, [("k2", public_x(new_key))])
+        render.write_jwt_keys(tmp_path, content=[("k2", public_x(new_key))], download=[])
         eventually(lambda: edge.content("x", token=old_token).status_code == 401)
 
 

@@ -66,6 +66,7 @@ def test_what_goes_to_storage_needs_no_second_look(rest: bytes) -> None:
         ("/api/v1/packages?cursor=x", "/api/v1/packages"),
         ("/content/abc.def.ghi/a/b.html?x#y", "/content/***/a/b.html"),
         ("/content/abc", "/content/***"),
+        ("/download/abc.def.ghi/a.zip", "/download/***/a.zip"),
         ("/player/session/abc", "/player/session/***"),
         ("/player/dispatch/abc/def", "/player/dispatch/***/def"),
         ("/x/eyJhbGciOiJFZERTQSJ9.eyJh.c-_2/y", "/x/***/y"),
@@ -75,6 +76,19 @@ def test_what_goes_to_storage_needs_no_second_look(rest: bytes) -> None:
 )
 def test_a_logged_path_opens_nothing(path: str, logged: str) -> None:
     assert PATHS.masked(path) == logged
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("A course.zip", "attachment; filename=\"A course.zip\"; filename*=UTF-8''A%20course.zip"),
+        ("Übung.zip", "attachment; filename=\"__bung.zip\"; filename*=UTF-8''%C3%9Cbung.zip"),
+        ('a"; x=y\r\n.zip', "attachment; filename=\"a__ x_y__.zip\"; filename*=UTF-8''a%22%3B%20x%3Dy%0D%0A.zip"),
+        ("a/b%.zip", "attachment; filename=\"a_b_.zip\"; filename*=UTF-8''a%2Fb%25.zip"),
+    ],
+)
+def test_a_download_is_named_in_ascii_and_in_full(name: str, header: str) -> None:
+    assert PATHS.disposition(name.encode().decode("latin-1")) == header
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,12 @@ OTHER_KEY = (
 )
 PEPPER = "API_KEY_PEPPER_FILE"
 SIGNING_KEY = "CONTENT_SIGNING_KEY_FILE"
-FILES = {PEPPER: "pepper", SIGNING_KEY: "key"}
+FILES = {
+    PEPPER: "pepper",
+    SIGNING_KEY: "key",
+    "DOWNLOAD_SIGNING_KEY_FILE": "key",
+    "PREVIEW_SIGNING_KEY_FILE": "key",
+}
 GOOD = "postgresql://scorm@127.0.0.1:5432/scorm"
 # Each holds `s3cret`, of which libpq's own message would quote at least a part.
 MALFORMED = [
@@ -171,6 +176,8 @@ def ready_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "OPERATOR_DATABASE_URL": GOOD,
         "API_KEY_PEPPER_FILE": secrets.api_key_pepper_file,
         "CONTENT_SIGNING_KEY_FILE": secrets.content_signing_key_file,
+        "DOWNLOAD_SIGNING_KEY_FILE": secrets.download_signing_key_file,
+        "PREVIEW_SIGNING_KEY_FILE": secrets.preview_signing_key_file,
         "OPERATOR_TOKEN_FILE": secrets.operator_token_file,
         "SPOOL_DIR": tmp_path / "spool",
         "LISTEN_ADDRESS": f"unix:{tmp_path}/role",
@@ -193,14 +200,18 @@ def refusal(role: str) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("text", ["no PEM", OTHER_KEY, None], ids=["text", "another kind of key", "no file"])
-def test_a_file_without_a_signing_key_is_named(ready_to_start: Path, text: str | None) -> None:
-    path = ready_to_start / "content-signing-key.pem"
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("content", "no PEM"), ("content", OTHER_KEY), ("content", None), ("download", None), ("preview", None)],
+    ids=["text", "another kind of key", "no file", "none for downloads", "none for previews"],
+)
+def test_a_file_without_a_signing_key_is_named(ready_to_start: Path, kind: str, text: str | None) -> None:
+    path = ready_to_start / f"{kind}-signing-key.pem"
     path.unlink()
     if text is not None:
         path.write_text(text)
     said = refusal("serve")
-    assert said.startswith("serve cannot start: CONTENT_SIGNING_KEY_FILE: ")
+    assert said.startswith(f"serve cannot start: {kind.upper()}_SIGNING_KEY_FILE: ")
     assert str(path) in said
 
 

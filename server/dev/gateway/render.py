@@ -91,26 +91,16 @@ def write_endpoints(directory: Path, cluster: str, addresses: Sequence[str]) -> 
     _write_resource(directory / f"endpoints_{cluster}.json", assignment)
 
 
-def write_jwt_keys(directory: Path, public_keys: Sequence[tuple[str, str]]) -> None:
-    """Replaces the keys that content tokens are verified with: pairs of `kid` and the Ed25519 key in base64url."""
-    keys = [
-        {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid, "x": x} for kid, x in public_keys
-    ]
-    provider = {
-        "issuer": "scorm-api",
-        "audiences": ["content"],
-        "local_jwks": {"inline_string": json.dumps({"keys": keys})},
-        "from_headers": [{"name": "x-content-jwt"}],
-        "forward": False,
-        "require_expiration": True,
-        "clock_skew_seconds": 1,
-        "payload_in_metadata": "content",
-        "jwt_cache_config": {"jwt_cache_size": 1000},
-    }
+def write_jwt_keys(directory: Path, *, content: Sequence[tuple[str, str]], download: Sequence[tuple[str, str]]) -> None:
+    """Replaces the keys that each kind of token is verified with: pairs of `kid` and the Ed25519 key in base64url."""
     filter_config = {
         "@type": TYPE + "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-        "providers": {"content": provider},
-        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "content"}}],
+        "providers": {"content": _jwt_provider("content", content), "download": _jwt_provider("download", download)},
+        # edge.lua has taken the token out of the path. What begins otherwise needs a token too: nothing is let by.
+        "rules": [
+            {"match": {"prefix": "/download/"}, "requires": {"provider_name": "download"}},
+            {"match": {"prefix": "/"}, "requires": {"provider_name": "content"}},
+        ],
     }
     extension = {
         "@type": TYPE + "envoy.config.core.v3.TypedExtensionConfig",
@@ -118,6 +108,23 @@ def write_jwt_keys(directory: Path, public_keys: Sequence[tuple[str, str]]) -> N
         "typed_config": filter_config,
     }
     _write_resource(directory / CONTENT_KEYS, extension)
+
+
+def _jwt_provider(audience: str, public_keys: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    keys = [
+        {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid, "x": x} for kid, x in public_keys
+    ]
+    return {
+        "issuer": "scorm-api",
+        "audiences": [audience],
+        "local_jwks": {"inline_string": json.dumps({"keys": keys})},
+        "from_headers": [{"name": "x-content-jwt"}],
+        "forward": False,
+        "require_expiration": True,
+        "clock_skew_seconds": 1,
+        "payload_in_metadata": audience,
+        "jwt_cache_config": {"jwt_cache_size": 1000},
+    }
 
 
 def write_storage_credential(directory: Path, token: str) -> None:
@@ -185,9 +192,10 @@ def _fit_manager(manager: dict[str, Any], settings: Settings) -> None:
     content, base, _ = manager["route_config"]["virtual_hosts"]
     content["domains"] = _domains(settings.content_base_url)
     base["domains"] = _base_domains(settings)
-    route = content["routes"][0]
-    route["metadata"]["filter_metadata"]["scorm.content"]["bucket"] = settings.bucket
-    route["route"]["host_rewrite_literal"] = urlsplit(settings.storage_url).netloc
+    for route in content["routes"]:
+        if route.get("route", {}).get("cluster") == "storage":
+            route["metadata"]["filter_metadata"]["scorm.content"]["bucket"] = settings.bucket
+            route["route"]["host_rewrite_literal"] = urlsplit(settings.storage_url).netloc
     cors = base["typed_per_filter_config"]["envoy.filters.http.cors"]
     cors["allow_origin_string_match"] = [
         {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in settings.cors_origins

@@ -15,6 +15,8 @@ _HTTP: Any = annotations_pb2.http
 # A variable of a path template that binds one segment; no other form is used.
 _VARIABLE = re.compile(r"\{[a-z_.]+\}")
 _RETRY_READ = "*retry_read"
+# Learners' pages: many, so that they have a share of the servers apart from health.
+_PLAYER = "scorm.v1.PlayerService/"
 UPLOAD_IDLE_SECONDS = 3600
 # For all of a call that needs no key, however slowly its request comes.
 OPEN_SECONDS = 30
@@ -91,7 +93,7 @@ def _rest_lines(route: RestRoute) -> list[str]:
     return [
         f"- name: {route.rpc}",
         f"  match: {{{_path_match(route.path)}, headers: [{_method_match(route.methods)}]}}",
-        f"  route: {{{_action(route.access, safe=route.method == 'GET')}}}",
+        f"  route: {{{_action(route.rpc, route.access, safe=route.method == 'GET')}}}",
         f"  metadata: {{filter_metadata: {{scorm.edge: {{{metadata}}}}}}}",
         "  typed_per_filter_config:",
         *(f"    {line}" for line in filters),
@@ -126,7 +128,7 @@ def _grpc_lines(method: MethodDescriptor) -> list[str]:
     return [
         f"- name: grpc {name}",
         f"  match: {{path: /{name}, grpc: {{}}}}",
-        f"  route: {{{_action(access, safe=access.scope in ('read', 'public'))}}}",
+        f"  route: {{{_action(name, access, safe=access.scope in ('read', 'public'))}}}",
         f"  metadata: {{filter_metadata: {{scorm.edge: {{{_access(access)}}}}}}}",
         f"  typed_per_filter_config: {{{', '.join(filters)}}}",
     ]
@@ -138,14 +140,15 @@ def service_lines(methods: Iterable[MethodDescriptor]) -> list[str]:
     return [f"- {name}" for name in names]
 
 
-def _action(access: Access, *, safe: bool) -> str:
+def _action(rpc: str, access: Access, *, safe: bool) -> str:
     if access.rate_class == "upload":
         # As long as it takes, and never twice: the body is gone.
         return f"cluster: upload, timeout: 0s, idle_timeout: {UPLOAD_IDLE_SECONDS}s, retry_policy: {{}}"
     retry = f", retry_policy: {_RETRY_READ}" if safe else ""
     if access.scope == "public":
         duration = f"max_stream_duration: {{max_stream_duration: {OPEN_SECONDS}s}}"
-        return f"cluster: open, priority: HIGH, timeout: 15s, {duration}{retry}"
+        cluster = "player" if rpc.startswith(_PLAYER) else "open, priority: HIGH"
+        return f"cluster: {cluster}, timeout: 15s, {duration}{retry}"
     return f"cluster: serve, timeout: 15s{retry}"
 
 

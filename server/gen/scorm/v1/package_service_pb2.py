@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from server.gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from server.gen.scorm.v1 import method_access_pb2 as scorm_dot_v1_dot_method__access__pb2
 from server.gen.scorm.v1 import package_pb2 as scorm_dot_v1_dot_package__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1escorm/v1/package_service.proto\x12\x08scorm.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cscorm/v1/method_access.proto\x1a\x16scorm/v1/package.proto\"\x8d\x01\n\x13ListPackagesRequest\x12\x1a\n\x04page\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01H\x00\x88\x01\x01\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x01H\x01\x88\x01\x01\x12\x1d\n\x06\x63ursor\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04H\x02\x88\x01\x01\x42\x07\n\x05_pageB\x08\n\x06_limitB\t\n\x07_cursor\"t\n\x14ListPackagesResponse\x12#\n\x08packages\x18\x01 \x03(\x0b\x32\x11.scorm.v1.Package\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x18\n\x0bnext_cursor\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\x9c\x01\n\x14UploadPackageRequest\x12\"\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\x12\"\n\x0buploaded_by\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x00\x88\x01\x01\x12\x1f\n\x08\x66ilename\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x01\x88\x01\x01\x42\x0e\n\x0c_uploaded_byB\x0b\n\t_filename\"u\n\x15UploadPackageResponse\x12\x12\n\npackage_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x12\n\nlaunch_url\x18\x04 \x01(\t\x12\x14\n\x0cmanifest_url\x18\x05 \x01(\t\"\'\n\x11GetPackageRequest\x12\x12\n\npackage_id\x18\x01 \x01(\t\"{\n\x14UpdatePackageRequest\x12\x12\n\npackage_id\x18\x01 \x01(\t\x12\x12\n\x05title\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x31\n\x08settings\x18\x03 \x01(\x0b\x32\x1f.scorm.v1.PackageSettingsChangeB\x08\n\x06_title\"\x8f\x01\n\x15PackageSettingsChange\x12\x1d\n\x10\x66\x61iled_completes\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12%\n\x18mastery_overrides_status\x18\x02 \x01(\x08H\x01\x88\x01\x01\x42\x13\n\x11_failed_completesB\x1b\n\x19_mastery_overrides_status\"*\n\x14\x44\x65letePackageRequest\x12\x12\n\npackage_id\x18\x01 \x01(\t\"<\n\x15\x44\x65letePackageResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x12\n\npackage_id\x18\x02 \x01(\t2\xe1\x04\n\x0ePackageService\x12o\n\x0cListPackages\x12\x1d.scorm.v1.ListPackagesRequest\x1a\x1e.scorm.v1.ListPackagesResponse\" \x8a\xb5\x18\x04\x08\x02\x10\x02\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/packages\x12z\n\rUploadPackage\x12\x1e.scorm.v1.UploadPackageRequest\x1a\x1f.scorm.v1.UploadPackageResponse\"&\x8a\xb5\x18\x04\x08\x03\x10\x04\x82\xd3\xe4\x93\x02\x18\"\x10/api/v1/packages:\x04\x62ody(\x01\x12k\n\nGetPackage\x12\x1b.scorm.v1.GetPackageRequest\x1a\x11.scorm.v1.Package\"-\x8a\xb5\x18\x04\x08\x02\x10\x02\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/packages/{package_id}\x12t\n\rUpdatePackage\x12\x1e.scorm.v1.UpdatePackageRequest\x1a\x11.scorm.v1.Package\"0\x8a\xb5\x18\x04\x08\x03\x10\x03\x82\xd3\xe4\x93\x02\"2\x1d/api/v1/packages/{package_id}:\x01*\x12\x7f\n\rDeletePackage\x12\x1e.scorm.v1.DeletePackageRequest\x1a\x1f.scorm.v1.DeletePackageResponse\"-\x8a\xb5\x18\x04\x08\x04\x10\x03\x82\xd3\xe4\x93\x02\x1f*\x1d/api/v1/packages/{package_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1escorm/v1/package_service.proto\x12\x08scorm.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cscorm/v1/method_access.proto\x1a\x16scorm/v1/package.proto\"\x8d\x01\n\x13ListPackagesRequest\x12\x1a\n\x04page\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01H\x00\x88\x01\x01\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x01H\x01\x88\x01\x01\x12\x1d\n\x06\x63ursor\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04H\x02\x88\x01\x01\x42\x07\n\x05_pageB\x08\n\x06_limitB\t\n\x07_cursor\"t\n\x14ListPackagesResponse\x12#\n\x08packages\x18\x01 \x03(\x0b\x32\x11.scorm.v1.Package\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x18\n\x0bnext_cursor\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\x9c\x01\n\x14UploadPackageRequest\x12\"\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\x12\"\n\x0buploaded_by\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x00\x88\x01\x01\x12\x1f\n\x08\x66ilename\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x01\x88\x01\x01\x42\x0e\n\x0c_uploaded_byB\x0b\n\t_filename\"u\n\x15UploadPackageResponse\x12\x12\n\npackage_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x12\n\nlaunch_url\x18\x04 \x01(\t\x12\x14\n\x0cmanifest_url\x18\x05 \x01(\t\"\'\n\x11GetPackageRequest\x12\x12\n\npackage_id\x18\x01 \x01(\t\"/\n\x19GetPackageDownloadRequest\x12\x12\n\npackage_id\x18\x01 \x01(\t\"\x9a\x01\n\x1aGetPackageDownloadResponse\x12\x14\n\x0c\x64ownload_url\x18\x01 \x01(\t\x12;\n\x17\x64ownload_url_expires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x17\n\x0f\x66ile_size_bytes\x18\x04 \x01(\x01\"\xed\x02\n\x1b\x43reatePackagePreviewRequest\x12\x12\n\npackage_id\x18\x01 \x01(\t\x12,\n\x12\x65xpires_in_seconds\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xa3\x05(<H\x00\x88\x01\x01\x12\xe3\x01\n\x0credirect_url\x18\x03 \x01(\tB\xc7\x01\xbaH\xc3\x01\xba\x01\xbf\x01\n\x0credirect_url\x12JMust be an http or https URL of at most 1000 characters, without user name\x1a\x63this.size() <= 1000 && this.isUri() && this.matches(\'^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+([/?#].*)?$\')H\x01\x88\x01\x01\x42\x15\n\x13_expires_in_secondsB\x0f\n\r_redirect_url\"I\n\x1c\x43reatePackagePreviewResponse\x12)\n\x07preview\x18\x01 \x01(\x0b\x32\x18.scorm.v1.PackagePreview\"h\n\x0ePackagePreview\x12\x12\n\nlaunch_url\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npackage_id\x18\x03 \x01(\t\"{\n\x14UpdatePackageRequest\x12\x12\n\npackage_id\x18\x01 \x01(\t\x12\x12\n\x05title\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x31\n\x08settings\x18\x03 \x01(\x0b\x32\x1f.scorm.v1.PackageSettingsChangeB\x08\n\x06_title\"\x8f\x01\n\x15PackageSettingsChange\x12\x1d\n\x10\x66\x61iled_completes\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12%\n\x18mastery_overrides_status\x18\x02 \x01(\x08H\x01\x88\x01\x01\x42\x13\n\x11_failed_completesB\x1b\n\x19_mastery_overrides_status\"*\n\x14\x44\x65letePackageRequest\x12\x12\n\npackage_id\x18\x01 \x01(\t\"<\n\x15\x44\x65letePackageResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x12\n\npackage_id\x18\x02 \x01(\t2\x9d\x07\n\x0ePackageService\x12o\n\x0cListPackages\x12\x1d.scorm.v1.ListPackagesRequest\x1a\x1e.scorm.v1.ListPackagesResponse\" \x8a\xb5\x18\x04\x08\x02\x10\x02\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/packages\x12z\n\rUploadPackage\x12\x1e.scorm.v1.UploadPackageRequest\x1a\x1f.scorm.v1.UploadPackageResponse\"&\x8a\xb5\x18\x04\x08\x03\x10\x04\x82\xd3\xe4\x93\x02\x18\"\x10/api/v1/packages:\x04\x62ody(\x01\x12k\n\nGetPackage\x12\x1b.scorm.v1.GetPackageRequest\x1a\x11.scorm.v1.Package\"-\x8a\xb5\x18\x04\x08\x02\x10\x02\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/packages/{package_id}\x12\x97\x01\n\x12GetPackageDownload\x12#.scorm.v1.GetPackageDownloadRequest\x1a$.scorm.v1.GetPackageDownloadResponse\"6\x8a\xb5\x18\x04\x08\x02\x10\x02\x82\xd3\xe4\x93\x02(\x12&/api/v1/packages/{package_id}/download\x12\x9f\x01\n\x14\x43reatePackagePreview\x12%.scorm.v1.CreatePackagePreviewRequest\x1a&.scorm.v1.CreatePackagePreviewResponse\"8\x8a\xb5\x18\x04\x08\x03\x10\x03\x82\xd3\xe4\x93\x02*\"%/api/v1/packages/{package_id}/preview:\x01*\x12t\n\rUpdatePackage\x12\x1e.scorm.v1.UpdatePackageRequest\x1a\x11.scorm.v1.Package\"0\x8a\xb5\x18\x04\x08\x03\x10\x03\x82\xd3\xe4\x93\x02\"2\x1d/api/v1/packages/{package_id}:\x01*\x12\x7f\n\rDeletePackage\x12\x1e.scorm.v1.DeletePackageRequest\x1a\x1f.scorm.v1.DeletePackageResponse\"-\x8a\xb5\x18\x04\x08\x04\x10\x03\x82\xd3\xe4\x93\x02\x1f*\x1d/api/v1/packages/{package_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,34 +47,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADPACKAGEREQUEST'].fields_by_name['uploaded_by']._serialized_options = b'\272H\005r\003\030\377\001'
   _globals['_UPLOADPACKAGEREQUEST'].fields_by_name['filename']._loaded_options = None
   _globals['_UPLOADPACKAGEREQUEST'].fields_by_name['filename']._serialized_options = b'\272H\005r\003\030\377\001'
+  _globals['_CREATEPACKAGEPREVIEWREQUEST'].fields_by_name['expires_in_seconds']._loaded_options = None
+  _globals['_CREATEPACKAGEPREVIEWREQUEST'].fields_by_name['expires_in_seconds']._serialized_options = b'\272H\010\032\006\030\200\243\005(<'
+  _globals['_CREATEPACKAGEPREVIEWREQUEST'].fields_by_name['redirect_url']._loaded_options = None
+  _globals['_CREATEPACKAGEPREVIEWREQUEST'].fields_by_name['redirect_url']._serialized_options = b'\272H\303\001\272\001\277\001\n\014redirect_url\022JMust be an http or https URL of at most 1000 characters, without user name\032cthis.size() <= 1000 && this.isUri() && this.matches(\'^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+([/?#].*)?$\')'
   _globals['_PACKAGESERVICE'].methods_by_name['ListPackages']._loaded_options = None
   _globals['_PACKAGESERVICE'].methods_by_name['ListPackages']._serialized_options = b'\212\265\030\004\010\002\020\002\202\323\344\223\002\022\022\020/api/v1/packages'
   _globals['_PACKAGESERVICE'].methods_by_name['UploadPackage']._loaded_options = None
   _globals['_PACKAGESERVICE'].methods_by_name['UploadPackage']._serialized_options = b'\212\265\030\004\010\003\020\004\202\323\344\223\002\030\"\020/api/v1/packages:\004body'
   _globals['_PACKAGESERVICE'].methods_by_name['GetPackage']._loaded_options = None
   _globals['_PACKAGESERVICE'].methods_by_name['GetPackage']._serialized_options = b'\212\265\030\004\010\002\020\002\202\323\344\223\002\037\022\035/api/v1/packages/{package_id}'
+  _globals['_PACKAGESERVICE'].methods_by_name['GetPackageDownload']._loaded_options = None
+  _globals['_PACKAGESERVICE'].methods_by_name['GetPackageDownload']._serialized_options = b'\212\265\030\004\010\002\020\002\202\323\344\223\002(\022&/api/v1/packages/{package_id}/download'
+  _globals['_PACKAGESERVICE'].methods_by_name['CreatePackagePreview']._loaded_options = None
+  _globals['_PACKAGESERVICE'].methods_by_name['CreatePackagePreview']._serialized_options = b'\212\265\030\004\010\003\020\003\202\323\344\223\002*\"%/api/v1/packages/{package_id}/preview:\001*'
   _globals['_PACKAGESERVICE'].methods_by_name['UpdatePackage']._loaded_options = None
   _globals['_PACKAGESERVICE'].methods_by_name['UpdatePackage']._serialized_options = b'\212\265\030\004\010\003\020\003\202\323\344\223\002\"2\035/api/v1/packages/{package_id}:\001*'
   _globals['_PACKAGESERVICE'].methods_by_name['DeletePackage']._loaded_options = None
   _globals['_PACKAGESERVICE'].methods_by_name['DeletePackage']._serialized_options = b'\212\265\030\004\010\004\020\003\202\323\344\223\002\037*\035/api/v1/packages/{package_id}'
-  _globals['_LISTPACKAGESREQUEST']._serialized_start=185
-  _globals['_LISTPACKAGESREQUEST']._serialized_end=326
-  _globals['_LISTPACKAGESRESPONSE']._serialized_start=328
-  _globals['_LISTPACKAGESRESPONSE']._serialized_end=444
-  _globals['_UPLOADPACKAGEREQUEST']._serialized_start=447
-  _globals['_UPLOADPACKAGEREQUEST']._serialized_end=603
-  _globals['_UPLOADPACKAGERESPONSE']._serialized_start=605
-  _globals['_UPLOADPACKAGERESPONSE']._serialized_end=722
-  _globals['_GETPACKAGEREQUEST']._serialized_start=724
-  _globals['_GETPACKAGEREQUEST']._serialized_end=763
-  _globals['_UPDATEPACKAGEREQUEST']._serialized_start=765
-  _globals['_UPDATEPACKAGEREQUEST']._serialized_end=888
-  _globals['_PACKAGESETTINGSCHANGE']._serialized_start=891
-  _globals['_PACKAGESETTINGSCHANGE']._serialized_end=1034
-  _globals['_DELETEPACKAGEREQUEST']._serialized_start=1036
-  _globals['_DELETEPACKAGEREQUEST']._serialized_end=1078
-  _globals['_DELETEPACKAGERESPONSE']._serialized_start=1080
-  _globals['_DELETEPACKAGERESPONSE']._serialized_end=1140
-  _globals['_PACKAGESERVICE']._serialized_start=1143
-  _globals['_PACKAGESERVICE']._serialized_end=1752
+  _globals['_LISTPACKAGESREQUEST']._serialized_start=218
+  _globals['_LISTPACKAGESREQUEST']._serialized_end=359
+  _globals['_LISTPACKAGESRESPONSE']._serialized_start=361
+  _globals['_LISTPACKAGESRESPONSE']._serialized_end=477
+  _globals['_UPLOADPACKAGEREQUEST']._serialized_start=480
+  _globals['_UPLOADPACKAGEREQUEST']._serialized_end=636
+  _globals['_UPLOADPACKAGERESPONSE']._serialized_start=638
+  _globals['_UPLOADPACKAGERESPONSE']._serialized_end=755
+  _globals['_GETPACKAGEREQUEST']._serialized_start=757
+  _globals['_GETPACKAGEREQUEST']._serialized_end=796
+  _globals['_GETPACKAGEDOWNLOADREQUEST']._serialized_start=798
+  _globals['_GETPACKAGEDOWNLOADREQUEST']._serialized_end=845
+  _globals['_GETPACKAGEDOWNLOADRESPONSE']._serialized_start=848
+  _globals['_GETPACKAGEDOWNLOADRESPONSE']._serialized_end=1002
+  _globals['_CREATEPACKAGEPREVIEWREQUEST']._serialized_start=1005
+  _globals['_CREATEPACKAGEPREVIEWREQUEST']._serialized_end=1370
+  _globals['_CREATEPACKAGEPREVIEWRESPONSE']._serialized_start=1372
+  _globals['_CREATEPACKAGEPREVIEWRESPONSE']._serialized_end=1445
+  _globals['_PACKAGEPREVIEW']._serialized_start=1447
+  _globals['_PACKAGEPREVIEW']._serialized_end=1551
+  _globals['_UPDATEPACKAGEREQUEST']._serialized_start=1553
+  _globals['_UPDATEPACKAGEREQUEST']._serialized_end=1676
+  _globals['_PACKAGESETTINGSCHANGE']._serialized_start=1679
+  _globals['_PACKAGESETTINGSCHANGE']._serialized_end=1822
+  _globals['_DELETEPACKAGEREQUEST']._serialized_start=1824
+  _globals['_DELETEPACKAGEREQUEST']._serialized_end=1866
+  _globals['_DELETEPACKAGERESPONSE']._serialized_start=1868
+  _globals['_DELETEPACKAGERESPONSE']._serialized_end=1928
+  _globals['_PACKAGESERVICE']._serialized_start=1931
+  _globals['_PACKAGESERVICE']._serialized_end=2856
 # @@protoc_insertion_point(module_scope)

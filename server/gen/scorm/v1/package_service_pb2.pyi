@@ -1,6 +1,9 @@
+import datetime
+
 from server.gen.buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.api import httpbody_pb2 as _httpbody_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from server.gen.scorm.v1 import method_access_pb2 as _method_access_pb2
 from server.gen.scorm.v1 import package_pb2 as _package_pb2
 from google.protobuf.internal import containers as _containers
@@ -60,6 +63,50 @@ class GetPackageRequest(_message.Message):
     PACKAGE_ID_FIELD_NUMBER: _ClassVar[int]
     package_id: str
     def __init__(self, package_id: _Optional[str] = ...) -> None: ...
+
+class GetPackageDownloadRequest(_message.Message):
+    __slots__ = ("package_id",)
+    PACKAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    package_id: str
+    def __init__(self, package_id: _Optional[str] = ...) -> None: ...
+
+class GetPackageDownloadResponse(_message.Message):
+    __slots__ = ("download_url", "download_url_expires_at", "filename", "file_size_bytes")
+    DOWNLOAD_URL_FIELD_NUMBER: _ClassVar[int]
+    DOWNLOAD_URL_EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    FILENAME_FIELD_NUMBER: _ClassVar[int]
+    FILE_SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    download_url: str
+    download_url_expires_at: _timestamp_pb2.Timestamp
+    filename: str
+    file_size_bytes: float
+    def __init__(self, download_url: _Optional[str] = ..., download_url_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., filename: _Optional[str] = ..., file_size_bytes: _Optional[float] = ...) -> None: ...
+
+class CreatePackagePreviewRequest(_message.Message):
+    __slots__ = ("package_id", "expires_in_seconds", "redirect_url")
+    PACKAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_IN_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    REDIRECT_URL_FIELD_NUMBER: _ClassVar[int]
+    package_id: str
+    expires_in_seconds: int
+    redirect_url: str
+    def __init__(self, package_id: _Optional[str] = ..., expires_in_seconds: _Optional[int] = ..., redirect_url: _Optional[str] = ...) -> None: ...
+
+class CreatePackagePreviewResponse(_message.Message):
+    __slots__ = ("preview",)
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    preview: PackagePreview
+    def __init__(self, preview: _Optional[_Union[PackagePreview, _Mapping]] = ...) -> None: ...
+
+class PackagePreview(_message.Message):
+    __slots__ = ("launch_url", "expires_at", "package_id")
+    LAUNCH_URL_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    PACKAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    launch_url: str
+    expires_at: _timestamp_pb2.Timestamp
+    package_id: str
+    def __init__(self, launch_url: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., package_id: _Optional[str] = ...) -> None: ...
 
 class UpdatePackageRequest(_message.Message):
     __slots__ = ("package_id", "title", "settings")

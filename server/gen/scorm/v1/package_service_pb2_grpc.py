@@ -57,6 +57,16 @@ class PackageServiceStub:
                 request_serializer=scorm_dot_v1_dot_package__service__pb2.GetPackageRequest.SerializeToString,
                 response_deserializer=scorm_dot_v1_dot_package__pb2.Package.FromString,
                 _registered_method=True)
+        self.GetPackageDownload = channel.unary_unary(
+                '/scorm.v1.PackageService/GetPackageDownload',
+                request_serializer=scorm_dot_v1_dot_package__service__pb2.GetPackageDownloadRequest.SerializeToString,
+                response_deserializer=scorm_dot_v1_dot_package__service__pb2.GetPackageDownloadResponse.FromString,
+                _registered_method=True)
+        self.CreatePackagePreview = channel.unary_unary(
+                '/scorm.v1.PackageService/CreatePackagePreview',
+                request_serializer=scorm_dot_v1_dot_package__service__pb2.CreatePackagePreviewRequest.SerializeToString,
+                response_deserializer=scorm_dot_v1_dot_package__service__pb2.CreatePackagePreviewResponse.FromString,
+                _registered_method=True)
         self.UpdatePackage = channel.unary_unary(
                 '/scorm.v1.PackageService/UpdatePackage',
                 request_serializer=scorm_dot_v1_dot_package__service__pb2.UpdatePackageRequest.SerializeToString,
@@ -105,6 +115,23 @@ class PackageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPackageDownload(self, request, context):
+        """Makes a link to the file that was uploaded. It works for an hour, as long as the package is there, and is served by
+        the gateway with ranges. Fails with PACKAGE_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreatePackagePreview(self, request, context):
+        """Makes a link to look at the package as a learner would, without a session: nothing is recorded. Whoever has the link
+        may use it until it expires or the package is deleted. Fails with PACKAGE_NOT_FOUND, or VALIDATION_ERROR if
+        `expires_in_seconds` or `redirect_url` is out of bounds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdatePackage(self, request, context):
         """Changes the fields that are given and leaves the others as they are; over REST null counts as not given. The ETag
         and `updated_at` change only if a value does. Fails with PACKAGE_NOT_FOUND, VALIDATION_ERROR, or CONFLICT where
@@ -142,6 +169,16 @@ def add_PackageServiceServicer_to_server(servicer, server):
                     servicer.GetPackage,
                     request_deserializer=scorm_dot_v1_dot_package__service__pb2.GetPackageRequest.FromString,
                     response_serializer=scorm_dot_v1_dot_package__pb2.Package.SerializeToString,
+            ),
+            'GetPackageDownload': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPackageDownload,
+                    request_deserializer=scorm_dot_v1_dot_package__service__pb2.GetPackageDownloadRequest.FromString,
+                    response_serializer=scorm_dot_v1_dot_package__service__pb2.GetPackageDownloadResponse.SerializeToString,
+            ),
+            'CreatePackagePreview': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePackagePreview,
+                    request_deserializer=scorm_dot_v1_dot_package__service__pb2.CreatePackagePreviewRequest.FromString,
+                    response_serializer=scorm_dot_v1_dot_package__service__pb2.CreatePackagePreviewResponse.SerializeToString,
             ),
             'UpdatePackage': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdatePackage,
@@ -242,6 +279,60 @@ class PackageService:
             '/scorm.v1.PackageService/GetPackage',
             scorm_dot_v1_dot_package__service__pb2.GetPackageRequest.SerializeToString,
             scorm_dot_v1_dot_package__pb2.Package.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPackageDownload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scorm.v1.PackageService/GetPackageDownload',
+            scorm_dot_v1_dot_package__service__pb2.GetPackageDownloadRequest.SerializeToString,
+            scorm_dot_v1_dot_package__service__pb2.GetPackageDownloadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePackagePreview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scorm.v1.PackageService/CreatePackagePreview',
+            scorm_dot_v1_dot_package__service__pb2.CreatePackagePreviewRequest.SerializeToString,
+            scorm_dot_v1_dot_package__service__pb2.CreatePackagePreviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,15 @@ class PackageServiceStub:
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE GetPackage and UpdatePackage answer the same
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the documented body is the bare package, and AIP-131 wants it so too
     """
+    GetPackageDownload: _grpc.UnaryUnaryMultiCallable[_package_service_pb2.GetPackageDownloadRequest, _package_service_pb2.GetPackageDownloadResponse]
+    """Makes a link to the file that was uploaded. It works for an hour, as long as the package is there, and is served by
+    the gateway with ranges. Fails with PACKAGE_NOT_FOUND.
+    """
+    CreatePackagePreview: _grpc.UnaryUnaryMultiCallable[_package_service_pb2.CreatePackagePreviewRequest, _package_service_pb2.CreatePackagePreviewResponse]
+    """Makes a link to look at the package as a learner would, without a session: nothing is recorded. Whoever has the link
+    may use it until it expires or the package is deleted. Fails with PACKAGE_NOT_FOUND, or VALIDATION_ERROR if
+    `expires_in_seconds` or `redirect_url` is out of bounds.
+    """
     UpdatePackage: _grpc.UnaryUnaryMultiCallable[_package_service_pb2.UpdatePackageRequest, _package_pb2.Package]
     """Changes the fields that are given and leaves the others as they are; over REST null counts as not given. The ETag
     and `updated_at` change only if a value does. Fails with PACKAGE_NOT_FOUND, VALIDATION_ERROR, or CONFLICT where
@@ -93,6 +102,15 @@ class PackageServiceAsyncStub(PackageServiceStub):
     """Gets one package with its metadata. Fails with PACKAGE_NOT_FOUND. Never answers 304: its links age.
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE GetPackage and UpdatePackage answer the same
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the documented body is the bare package, and AIP-131 wants it so too
+    """
+    GetPackageDownload: _aio.UnaryUnaryMultiCallable[_package_service_pb2.GetPackageDownloadRequest, _package_service_pb2.GetPackageDownloadResponse]  # type: ignore[assignment]
+    """Makes a link to the file that was uploaded. It works for an hour, as long as the package is there, and is served by
+    the gateway with ranges. Fails with PACKAGE_NOT_FOUND.
+    """
+    CreatePackagePreview: _aio.UnaryUnaryMultiCallable[_package_service_pb2.CreatePackagePreviewRequest, _package_service_pb2.CreatePackagePreviewResponse]  # type: ignore[assignment]
+    """Makes a link to look at the package as a learner would, without a session: nothing is recorded. Whoever has the link
+    may use it until it expires or the package is deleted. Fails with PACKAGE_NOT_FOUND, or VALIDATION_ERROR if
+    `expires_in_seconds` or `redirect_url` is out of bounds.
     """
     UpdatePackage: _aio.UnaryUnaryMultiCallable[_package_service_pb2.UpdatePackageRequest, _package_pb2.Package]  # type: ignore[assignment]
     """Changes the fields that are given and leaves the others as they are; over REST null counts as not given. The ETag
@@ -147,6 +165,27 @@ class PackageServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gets one package with its metadata. Fails with PACKAGE_NOT_FOUND. Never answers 304: its links age.
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE GetPackage and UpdatePackage answer the same
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the documented body is the bare package, and AIP-131 wants it so too
+        """
+
+    @_abc_1.abstractmethod
+    def GetPackageDownload(
+        self,
+        request: _package_service_pb2.GetPackageDownloadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_package_service_pb2.GetPackageDownloadResponse, _abc.Awaitable[_package_service_pb2.GetPackageDownloadResponse]]:
+        """Makes a link to the file that was uploaded. It works for an hour, as long as the package is there, and is served by
+        the gateway with ranges. Fails with PACKAGE_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def CreatePackagePreview(
+        self,
+        request: _package_service_pb2.CreatePackagePreviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_package_service_pb2.CreatePackagePreviewResponse, _abc.Awaitable[_package_service_pb2.CreatePackagePreviewResponse]]:
+        """Makes a link to look at the package as a learner would, without a session: nothing is recorded. Whoever has the link
+        may use it until it expires or the package is deleted. Fails with PACKAGE_NOT_FOUND, or VALIDATION_ERROR if
+        `expires_in_seconds` or `redirect_url` is out of bounds.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,40 @@
+"""What a browser is shown where it cannot be shown what it asked for."""
+
+import base64
+import hashlib
+import html
+
+from google.api import httpbody_pb2
+
+from server.rpc.context import Call
+from server.rpc.errors import Rendered
+
+_STYLE = "body{font:16px/1.5 sans-serif;max-width:34em;margin:15vh auto;padding:0 1em}p+p{color:#666;font-size:.8em}"
+# The style by its hash, and nothing else: what is in the page can load or run nothing.
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_ROOT = "/player/"
+
+
+def wants_page(call: Call) -> bool:
+    """Whether the call is a browser's for a page."""
+    path, accepted = call.metadata.get("x-envoy-original-path", ""), call.metadata.get("accept", "")
+    return path.startswith(_ROOT) and "text/html" in accepted.lower()
+
+
+def error_page(error: Rendered, request_id: str) -> tuple[httpbody_pb2.HttpBody, tuple[tuple[str, str], ...]]:
+    """The page, and the initial metadata that it comes with."""
+    message = html.escape(error.message)
+    page = (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{message}</title><style>{_STYLE}</style></head>"
+        f"<body><h1>{message}</h1><p>Ask whoever gave you the link for a new one.</p>"
+        f"<p>{error.reason} {html.escape(request_id)}</p></body></html>"
+    )
+    headers = [("x-http-status", str(error.entry.http_status)), ("content-security-policy", _POLICY)]
+    if error.retry_after_seconds is not None:
+        headers.append(("retry-after", str(error.retry_after_seconds)))
+    return httpbody_pb2.HttpBody(content_type="text/html; charset=utf-8", data=page.encode()), tuple(headers)

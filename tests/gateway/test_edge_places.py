@@ -102,15 +102,17 @@ def test_a_new_signing_key_counts_at_once_and_a_removed_one_no_more(tmp_path: Pa
     with Edge.start(tmp_path) as edge:
         edge.bucket.objects[f"{PREFIX}/x"] = b"x"
         old_key, new_key = edge.signing_key, Ed25519PrivateKey.generate()
-        old_token = edge.token()
+        old_token, download = edge.token(), [("k1", public_x(edge.download_key))]
         edge.signing_key = new_key
         new_token = edge.token()
         assert edge.content("x", token=old_token).status_code == 200
         assert edge.content("x", token=new_token).status_code == 401
-        render.write_jwt_keys(tmp_path, content=[("k2", public_x(new_key)), ("k1", public_x(old_key))], download=[])
+        render.write_jwt_keys(
+            tmp_path, content=[("k2", public_x(new_key)), ("k1", public_x(old_key))], download=download
+        )
         eventually(lambda: edge.content("x", token=edge.token(kid="k2")).status_code == 200)
         assert edge.content("x", token=old_token).status_code == 200
-        render.write_jwt_keys(tmp_path, content=[("k2", public_x(new_key))], download=[])
+        render.write_jwt_keys(tmp_path, content=[("k2", public_x(new_key))], download=download)
         eventually(lambda: edge.content("x", token=old_token).status_code == 401)
 
 

@@ -110,7 +110,7 @@ def test_only_the_named_origins_may_call_from_a_browser(tmp_path: Path) -> None:
 def test_nothing_in_a_rendered_configuration_is_relative_to_where_it_is_run(tmp_path: Path) -> None:
     text = render.configuration(settings(tmp_path))
     assert '"gateway/' not in text
-    assert "filename" not in json.dumps(json.loads(text)["static_resources"]["listeners"])
+    assert '"filename":' not in json.dumps(json.loads(text)["static_resources"]["listeners"])
 
 
 def test_watched_files_are_replaced_whole_and_only_their_owner_reads_them(tmp_path: Path) -> None:

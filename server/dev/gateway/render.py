@@ -92,7 +92,10 @@ def write_endpoints(directory: Path, cluster: str, addresses: Sequence[str]) -> 
 
 
 def write_jwt_keys(directory: Path, *, content: Sequence[tuple[str, str]], download: Sequence[tuple[str, str]]) -> None:
-    """Replaces the keys that each kind of token is verified with: pairs of `kid` and the Ed25519 key in base64url."""
+    """Replaces the keys that each kind of token is verified with: pairs of `kid` and the Ed25519 key in base64url.
+
+    Each kind needs one at least: Envoy refuses the file otherwise, and keeps the keys that it has.
+    """
     filter_config = {
         "@type": TYPE + "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
         "providers": {"content": _jwt_provider("content", content), "download": _jwt_provider("download", download)},

@@ -144,6 +144,11 @@ local function set_if_absent(headers, name, value)
   if headers:get(name) == nil then headers:add(name, value) end
 end
 
+-- Processes come back within seconds; who knows better has said so.
+local function say_when(headers, status)
+  if status == "503" then set_if_absent(headers, "retry-after", "1") end
+end
+
 -- Of a core that failed: the status, and the JSON that it wrote, in the headers or behind the body.
 local function told_by_core(handle, headers)
   local json, status = headers:get("x-error-json"), headers:get("x-http-status")
@@ -196,6 +201,7 @@ local function answer_rest(handle, headers, request, here)
     status, json = rest_error(handle, headers, request, here, handle:metadata():get("health"))
     headers = handle:headers()
     headers:replace(":status", status)
+    say_when(headers, status)
   elseif headers:get("x-http-status") then
     status = headers:get("x-http-status")
     headers:replace(":status", status)
@@ -273,6 +279,7 @@ local function answer_content(handle, headers, metadata, request, here)
   local reason = content_reason(status, here)
   local json = answers.error(reason, request.id, true)
   headers:replace(":status", answers.entry(reason).http)
+  say_when(headers, answers.entry(reason).http)
   headers:replace("cache-control", "no-store")
   for _, name in ipairs({"etag", "last-modified", "accept-ranges", "content-encoding"}) do headers:remove(name) end
   if request.method == "HEAD" then

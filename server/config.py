@@ -41,14 +41,14 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
-def _seconds(most: float) -> Callable[[str], float]:
+def _seconds(least: float, most: float) -> Callable[[str], float]:
     def read(text: str) -> float:
         try:
             seconds = float(text)
         except ValueError:
             seconds = -1.0
-        if not 0 <= seconds <= most:  # also refuses nan
-            raise ValueError(f"must be a number from 0 to {most:g}, not {text!r}")
+        if not least <= seconds <= most:  # also refuses nan
+            raise ValueError(f"must be a number from {least:g} to {most:g}, not {text!r}")
         return seconds
 
     return read
@@ -207,7 +207,27 @@ class Settings:
     )
     drain_seconds: float = field(
         metadata=_setting(
-            "DRAIN_SECONDS", "time after SIGTERM for the gateway to stop sending new requests", "3", read=_seconds(3600)
+            "DRAIN_SECONDS",
+            "time after SIGTERM for the gateway to stop sending new requests",
+            "3",
+            read=_seconds(0, 3600),
+        )
+    )
+    grace_seconds: float = field(
+        metadata=_setting(
+            "GRACE_SECONDS",
+            "time after that for calls under way, before they are cancelled; long where large uploads shall survive",
+            "30",
+            read=_seconds(0, 86_400),
+        )
+    )
+    lost_seconds: float = field(
+        metadata=_setting(
+            "LOST_SECONDS",
+            "silence after which an upload gives itself up; its files go after twice that, jobs of a dead worker are "
+            "taken up after half; the same for all roles",
+            "60",
+            read=_seconds(1, 3600),
         )
     )
     log_level: str = field(metadata=_setting("LOG_LEVEL", "debug, info, warning or error", "info", read=_log_level))

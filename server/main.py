@@ -67,6 +67,8 @@ from server.storage.uploads import PostgresUploads
 PACKAGE_SERVICE = package_service_pb2.DESCRIPTOR.services_by_name["PackageService"]
 HEALTH_SERVICE = health_service_pb2.DESCRIPTOR.services_by_name["HealthService"]
 PLAYER_SERVICE = player_service_pb2.DESCRIPTOR.services_by_name["PlayerService"]
+# How often what is alive says so before it counts as lost.
+BEATS = 6
 ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
 SERVED = [PACKAGE_SERVICE, PLAYER_SERVICE, HEALTH_SERVICE]
 
@@ -146,7 +148,7 @@ async def serve(settings: Settings) -> None:
             services=SERVED,
             arounds=_arounds(SERVED, core.authenticator, None),
         )
-        await lifecycle.run(serving, address=settings.listen_address, drain_seconds=settings.drain_seconds)
+        await _run(serving, settings, drain_seconds=settings.drain_seconds)
 
 
 async def upload(settings: Settings) -> None:
@@ -163,7 +165,7 @@ async def upload(settings: Settings) -> None:
             services=[PACKAGE_SERVICE],
             arounds=_arounds([PACKAGE_SERVICE], core.authenticator, None),
         )
-        await lifecycle.run(serving, address=settings.listen_address, drain_seconds=settings.drain_seconds)
+        await _run(serving, settings, drain_seconds=settings.drain_seconds)
 
 
 async def worker(settings: Settings) -> None:
@@ -180,6 +182,7 @@ async def worker(settings: Settings) -> None:
             database=database,
             blobs=_blobs(settings),
             clock=clock,
+            lost_seconds=settings.lost_seconds,
             credential_file=settings.storage_credential_file,
         )
         await stack.enter_async_context(worker_loops.in_background(*loops))
@@ -198,7 +201,12 @@ async def worker(settings: Settings) -> None:
             arounds=_arounds([ADMIN_SERVICE], None, _secret(settings.operator_token_file)),
         )
         # Nobody balances over workers: there is nobody to tell before the server stops.
-        await lifecycle.run(serving, address=settings.listen_address, drain_seconds=0)
+        await _run(serving, settings, drain_seconds=0)
+
+
+async def _run(serving: lifecycle.Serving, settings: Settings, *, drain_seconds: float) -> None:
+    address, grace_seconds = settings.listen_address, settings.grace_seconds
+    await lifecycle.run(serving, address=address, drain_seconds=drain_seconds, grace_seconds=grace_seconds)
 
 
 def _uploads(core: Core, stack: AsyncExitStack) -> Uploads:
@@ -216,7 +224,7 @@ def _uploads(core: Core, stack: AsyncExitStack) -> Uploads:
         blobs=_blobs(settings),
         clock=core.clock,
         spool=spool,
-        limits=UploadLimits(zip=limits),
+        limits=UploadLimits(zip=limits, beat_seconds=settings.lost_seconds / BEATS, lost_seconds=settings.lost_seconds),
         threads=threads,
     )
     stack.push_async_callback(uploads.drain)

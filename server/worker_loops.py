@@ -19,14 +19,18 @@ from server.storage.single_holder import run_as_single_holder
 from server.storage.uploads import PostgresUploads
 
 log = structlog.get_logger("worker_loops")
-SWEEP_SECONDS = 15
-RESCUE_SECONDS = 15
 CREDENTIAL_SECONDS = 10
 Loop = Callable[[], Awaitable[None]]
 
 
 def loops_of(
-    dsn: str, *, database: PostgresOperatorDatabase, blobs: GcsBlobs, clock: Clock, credential_file: Path | None
+    dsn: str,
+    *,
+    database: PostgresOperatorDatabase,
+    blobs: GcsBlobs,
+    clock: Clock,
+    lost_seconds: float,
+    credential_file: Path | None,
 ) -> list[Loop]:
     """Jobs, sweeper, rescue of jobs whose worker died, and, for a real bucket, the gateway's credential."""
 
@@ -34,7 +38,9 @@ def loops_of(
         await sweeper.delete_package_files(blobs=blobs, **package)
 
     async def sweep() -> None:
-        await sweeper.sweep(database=database, uploads=PostgresUploads(), blobs=blobs, clock=clock)
+        await sweeper.sweep(
+            database=database, uploads=PostgresUploads(), blobs=blobs, clock=clock, lost_seconds=lost_seconds
+        )
 
     handlers = jobs.JobHandlers(delete_package_files=delete_package_files)
     # One app each: leaving `open_async` closes the connections of everybody who uses the same app.
@@ -42,16 +48,17 @@ def loops_of(
 
     async def run_jobs() -> None:
         async with runner.open_async():
-            await jobs.run_jobs(runner)
+            await jobs.run_jobs(runner, lost_seconds=lost_seconds)
 
     async def rescue() -> None:
         async with rescuer.open_async():
-            await jobs.rescue_stalled(rescuer)
+            await jobs.rescue_stalled(rescuer, lost_seconds=lost_seconds)
 
+    pause = lost_seconds / 4
     loops: list[Loop] = [
         lambda: _for_ever("jobs", run_jobs, pause_seconds=1),
-        lambda: run_as_single_holder(dsn, "sweeper", lambda: _for_ever("sweeper", sweep, pause_seconds=SWEEP_SECONDS)),
-        lambda: run_as_single_holder(dsn, "rescue", lambda: _for_ever("rescue", rescue, pause_seconds=RESCUE_SECONDS)),
+        lambda: run_as_single_holder(dsn, "sweeper", lambda: _for_ever("sweeper", sweep, pause_seconds=pause)),
+        lambda: run_as_single_holder(dsn, "rescue", lambda: _for_ever("rescue", rescue, pause_seconds=pause)),
     ]
     if credential_file is not None:
         keep = partial(keep_credential, credential_file)

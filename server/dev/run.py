@@ -41,7 +41,11 @@ class Platform:
         port = self._held.enter_context(reserved_port(self._settings.port))
         sockets = self._held.enter_context(self.place.sockets())
         self.addresses = Addresses.choose(
-            port=port, storage_port=free_port(), sockets=sockets, serve_processes=self._settings.serve_processes
+            port=port,
+            storage_port=free_port(),
+            sockets=sockets,
+            serve_processes=self._settings.serve_processes,
+            upload_processes=self._settings.upload_processes,
         )
         write_private(self.place.var / "admin-address", self.addresses.worker + "\n")
         self._processes = Processes(

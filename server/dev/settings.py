@@ -46,6 +46,7 @@ class RunSettings:
     port: int
     var: Path
     serve_processes: int
+    upload_processes: int
     database_url: str | None
     bucket: str | None
     passed_on: Mapping[str, str]
@@ -60,6 +61,7 @@ class RunSettings:
             port=_integer(environment, "PORT", default=3001, least=0, most=65535),
             var=Path(environment.get("VAR_DIR") or ROOT / "var").absolute(),
             serve_processes=_integer(environment, "SERVE_PROCESSES", default=2, least=1, most=64),
+            upload_processes=_integer(environment, "UPLOAD_PROCESSES", default=1, least=1, most=64),
             database_url=checked_dsn("DATABASE_URL", database_url) if database_url else None,
             bucket=bucket,
             passed_on={name: environment[name] for name in sorted(known) if environment.get(name)},

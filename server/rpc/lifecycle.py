@@ -22,7 +22,6 @@ OPTIONS = [
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.max_metadata_size", 64 * 1024),
 ]
-GRACE_SECONDS = 30
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -57,11 +56,11 @@ class Serving:
         await self._set(_SERVING)
         log.info("listening", address=address)
 
-    async def drain(self, seconds: float) -> None:
+    async def drain(self, seconds: float, *, grace_seconds: float) -> None:
         """Tells the gateway to send nothing new, waits until it heeds that, and then for the calls under way."""
         await self._set(_NOT_SERVING)
         await asyncio.sleep(seconds)
-        await self.server.stop(GRACE_SECONDS)
+        await self.server.stop(grace_seconds)
 
     async def _set(self, status: Any) -> None:
         for name in self._names:
@@ -95,11 +94,11 @@ async def until_told_to_stop() -> signal.Signals:
     return await told
 
 
-async def run(serving: Serving, *, address: str, drain_seconds: float) -> None:
+async def run(serving: Serving, *, address: str, drain_seconds: float, grace_seconds: float) -> None:
     """Serves until told to stop. SIGTERM drains; SIGINT is for where no gateway is left that must notice."""
     await serving.start(address)
     if await until_told_to_stop() is signal.SIGINT:
         drain_seconds = 0
     log.info("draining", seconds=drain_seconds)
-    await serving.drain(drain_seconds)
+    await serving.drain(drain_seconds, grace_seconds=grace_seconds)
     log.info("stopped")

@@ -11,17 +11,18 @@ from server.services.ports import Blobs, Clock, OperatorDatabase, StaleUpload, U
 
 log = logging.getLogger(__name__)
 
-# Twice what an upload waits before it gives itself up, see `UploadLimits.lost_seconds`.
-STALE_SECONDS = 120
 BATCH = 100
 
 
-async def sweep(*, database: OperatorDatabase, uploads: UploadStore, blobs: Blobs, clock: Clock) -> int:
+async def sweep(
+    *, database: OperatorDatabase, uploads: UploadStore, blobs: Blobs, clock: Clock, lost_seconds: float
+) -> int:
     """Cleans up after dead uploads and says after how many. May run in several workers at once, and be repeated.
 
-    One that cannot be cleaned up now stays for the next pass.
+    Dead is what was silent for twice `lost_seconds`, after which an upload gives itself up. One that cannot be cleaned
+    up now stays for the next pass.
     """
-    before = clock.now() - timedelta(seconds=STALE_SECONDS)
+    before = clock.now() - timedelta(seconds=2 * lost_seconds)
     async with database.write() as transaction:
         claimed = await transaction.run(uploads.claim_stale(before=before, limit=BATCH))
     swept = 0

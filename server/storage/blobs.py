@@ -27,6 +27,8 @@ _UPLOAD_ATTEMPTS = 4
 _SESSION_LOST = (404, 410)
 # What a store on a disk says where that is full (RFC 4918, 11.5). Repeating at once is of no use.
 _FULL = 507
+# Storage has been tried for a minute by then.
+_RETRY_AFTER_SECONDS = 10
 # Cloud Storage takes at most 100 calls in a batch.
 _BATCH_CALLS = 100
 _BATCHES_AT_ONCE = 8
@@ -79,7 +81,7 @@ class GcsBlobs:
                         raise
                     cause = fault
             window.seek(0)
-        raise Unavailable from cause
+        raise _broken() from cause
 
     def _send(self, name: str, window: Window, generation: int, *, content_type: str, cache_control: str) -> None:
         blob = self._bucket.blob(name, chunk_size=CHUNK_BYTES)
@@ -131,7 +133,7 @@ class GcsBlobs:
                 if not batches:
                     return deleted
                 deleted += sum(pool.map(self._delete_batch, batches))
-        raise Unavailable
+        raise _broken()
 
     def _delete_batch(self, blobs: Sequence[Any]) -> int:
         answers = _RETRY(self._send_batch)(blobs)
@@ -183,7 +185,11 @@ def _unavailable() -> Iterator[None]:
     except _FAILURES as fault:
         if getattr(fault, "code", None) == _FULL:
             raise Unavailable("There is no space left in storage", retry_after_seconds=30) from fault
-        raise Unavailable from fault
+        raise _broken() from fault
+
+
+def _broken() -> Unavailable:
+    return Unavailable(retry_after_seconds=_RETRY_AFTER_SECONDS)
 
 
 def _is(there: storage.Blob, window: Window, content_type: str, cache_control: str) -> bool:

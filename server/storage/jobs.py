@@ -21,7 +21,7 @@ from server.storage.sql import nothing, param, statement
 
 QUEUE = "default"
 LONGEST_PAUSE_SECONDS = 600
-STALLED_SECONDS = 30.0
+LOST_SECONDS = 60.0
 
 # procrastinate's own table, as far as we write it.
 _jobs = table(
@@ -101,14 +101,21 @@ def build_worker_app(operator_dsn: str, handlers: JobHandlers, *, pool_size: int
     return app
 
 
-async def run_jobs(app: procrastinate.App, *, concurrency: int = 4, grace_seconds: float = 10.0) -> None:
-    """Runs jobs until cancelled; then those that run have `grace_seconds`. What succeeded leaves no row."""
+async def run_jobs(
+    app: procrastinate.App, *, concurrency: int = 4, grace_seconds: float = 10.0, lost_seconds: float = LOST_SECONDS
+) -> None:
+    """Runs jobs until cancelled; then those that run have `grace_seconds`. What succeeded leaves no row.
+
+    A worker counts as dead for `rescue_stalled` after half of `lost_seconds`, and says thrice as often that it lives.
+    """
     await app.run_worker_async(
         concurrency=concurrency,
         delete_jobs="successful",
         install_signal_handlers=False,
         shutdown_graceful_timeout=grace_seconds,
         fetch_job_polling_interval=2.0,
+        update_heartbeat_interval=lost_seconds / 6,
+        stalled_worker_timeout=lost_seconds / 2,
     )
 
 
@@ -117,9 +124,9 @@ async def run_waiting_jobs(app: procrastinate.App) -> None:
     await app.run_worker_async(wait=False, delete_jobs="successful", install_signal_handlers=False, listen_notify=False)
 
 
-async def rescue_stalled(app: procrastinate.App, *, seconds_since_heartbeat: float = STALLED_SECONDS) -> int:
+async def rescue_stalled(app: procrastinate.App, *, lost_seconds: float = LOST_SECONDS) -> int:
     """Puts the jobs of dead workers back, and says how many. One pass; the worker repeats it."""
-    stalled = list(await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=seconds_since_heartbeat))
+    stalled = list(await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=lost_seconds / 2))
     for job in stalled:
         await app.job_manager.retry_job(job)
     return len(stalled)

@@ -140,7 +140,11 @@ class Host:
 
     async def sweep(self) -> int:
         return await sweeper.sweep(
-            database=self.operator_database, uploads=PostgresUploads(), blobs=self.bucket.blobs, clock=self.clock
+            database=self.operator_database,
+            uploads=PostgresUploads(),
+            blobs=self.bucket.blobs,
+            clock=self.clock,
+            lost_seconds=self.uploads.limits.lost_seconds,
         )
 
     async def left(self) -> tuple[list[str], int, int]:

@@ -43,12 +43,16 @@ def test_without_any_server_health_and_errors_keep_their_shape(tmp_path: Path) -
             "checks": {"database": False},
         }
         assert client.head("/api/health").status_code == 503
-        assert_error(client.get("/api/v1/packages"), 503, "SERVICE_UNAVAILABLE")
+        refused = client.get("/api/v1/packages")
+        assert_error(refused, 503, "SERVICE_UNAVAILABLE")
+        assert refused.headers["retry-after"] == "1"
         assert_error(client.get("/api/v1/packages", headers={"x-api-key": "new"}), 503, "SERVICE_UNAVAILABLE")
         assert_error(client.post("/api/v1/packages", content=b"zip"), 503, "SERVICE_UNAVAILABLE")
         assert edge.content("x", token=token).status_code == 200, "files that are granted still come"
         time.sleep(3.1)
-        assert_error(edge.content("x", token=token), 503, "SERVICE_UNAVAILABLE")
+        refused = edge.content("x", token=token)
+        assert_error(refused, 503, "SERVICE_UNAVAILABLE")
+        assert refused.headers["retry-after"] == "1"
 
 
 @pytest.mark.parametrize("way", ["killed", "drained"])

@@ -60,7 +60,7 @@ async def serving(act: Callable[[Any], Any], socket: Path) -> AsyncIterator[grpc
     await served.start(f"unix:{socket}")
     async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
         yield channel
-    await served.drain(0)
+    await served.drain(0, grace_seconds=30)
 
 
 async def fail(act: Callable[[Any], Any], tmp_path: Path, metadata: Any = ()) -> grpc.aio.AioRpcError:
@@ -142,7 +142,7 @@ async def test_draining_lets_a_call_under_way_end(tmp_path: Path) -> None:
         stub = health_service_pb2_grpc.HealthServiceStub(channel)
         answer = asyncio.ensure_future(stub.GetHealth(pb.GetHealthRequest()))
         await began.wait()
-        draining = asyncio.create_task(served.drain(0))
+        draining = asyncio.create_task(served.drain(0, grace_seconds=30))
         await asyncio.sleep(0.05)
         assert not draining.done()
         go_on.set()

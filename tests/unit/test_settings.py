@@ -122,6 +122,7 @@ REQUIRED = {"DATABASE_URL": GOOD, **FILES}
         ("DRAIN_SECONDS", "nan"),
         ("DRAIN_SECONDS", "inf"),
         ("DRAIN_SECONDS", "-1"),
+        ("LOST_SECONDS", "0"),
         ("MAX_PACKAGE_BYTES", "-5"),
         ("MAX_PACKAGE_BYTES", "1e9"),
         ("MAX_EXPANDED_BYTES", "0"),

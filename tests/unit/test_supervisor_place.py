@@ -195,7 +195,14 @@ def test_clean_refuses_while_a_copy_runs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "http"), ("PORT", "65536"), ("PORT", "-1"), ("SERVE_PROCESSES", "0"), ("SERVE_PROCESSES", "two")],
+    [
+        ("PORT", "http"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("SERVE_PROCESSES", "0"),
+        ("SERVE_PROCESSES", "two"),
+        ("UPLOAD_PROCESSES", "0"),
+    ],
 )
 def test_a_setting_that_is_no_number_in_range_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):

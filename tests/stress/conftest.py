@@ -1,0 +1,23 @@
+"""The copy that most fault runs share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stack import Stack
+
+SPOOL_BYTES = 24 * 1024**2
+
+
+@pytest.fixture(scope="session")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """It soon takes silence for death, has little room for uploads on their way, and drains as in production."""
+    environment = {
+        "LOST_SECONDS": "3",
+        "SPOOL_BYTES": str(SPOOL_BYTES),
+        "UPLOAD_PROCESSES": "2",
+        "DRAIN_SECONDS": "3",
+    }
+    stack = Stack.start(tmp_path_factory.mktemp("impatient"), environment=environment)
+    yield stack
+    stack.discard()

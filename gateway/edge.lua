@@ -55,7 +55,9 @@ function envoy_on_request(handle)
   local metadata = handle:streamInfo():dynamicMetadata()
   local method = headers:get(":method")
   local request = {id = request_id(headers), method = method, path = paths.masked(headers:get(":path") or "")}
-  if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
+  -- As Envoy knows gRPC by: `application/grpc-web` and `application/grpc; x` are none.
+  local kind = headers:get("content-type") or ""
+  if kind == "application/grpc" or kind:sub(1, 17) == "application/grpc+" then
     -- The transcoder goes by this type and would leave a REST request as it is.
     if paths.is_rest(headers:get(":path") or "") then
       headers:replace("content-type", "application/octet-stream")

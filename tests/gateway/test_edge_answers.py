@@ -171,6 +171,11 @@ def test_an_unknown_path_is_not_found_with_or_without_a_key(edge: Edge, client: 
         assert_error(anonymous.get(path), 404, "NOT_FOUND")
 
 
+@pytest.mark.parametrize("kind", ["application/grpc-web", "application/grpc; x", "application/grpcs"])
+def test_what_only_begins_like_grpc_is_answered_in_json(client: httpx.Client, kind: str) -> None:
+    assert_error(client.post("/scorm.v1.PackageService/X", headers={"content-type": kind}), 404, "NOT_FOUND")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,8 +50,13 @@ class Edge:
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, directory: Path, *, scheme: str = "http", **settings: Any) -> Iterator["Edge"]:
-        """Runs until the context is left; `settings` are those of `render.Settings`."""
+    def start(
+        cls, directory: Path, *, scheme: str = "http", change: Callable[[str], str] | None = None, **settings: Any
+    ) -> Iterator["Edge"]:
+        """Runs until the context is left; `settings` are those of `render.Settings`.
+
+        `change` gets the rendered configuration, for what would take too long or too much as it is.
+        """
         upstream, bucket = Upstream(), Bucket()
         server, address = upstream.serve()
         storage = bucket.serve()
@@ -72,6 +77,8 @@ class Edge:
             }
         )
         config = render.render(place)
+        if change:
+            config.write_text(change(config.read_text()))
         render.write_endpoints(directory, "serve", [address])
         render.write_endpoints(directory, "upload", [address])
         render.write_jwt_keys(directory, [("k1", public_x(signing_key))])
@@ -153,7 +160,7 @@ def public_x(key: Ed25519PrivateKey) -> str:
     return base64url_encode(raw).decode()
 
 
-def self_signed(directory: Path) -> dict[str, Path]:
+def self_signed(directory: Path) -> dict[str, Any]:
     """A certificate for localhost, as the two settings of `render` that name it."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])

@@ -9,6 +9,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import grpc
 import httpx
@@ -133,6 +134,8 @@ async def test_no_mutated_message_is_answered_as_a_fault_of_the_server(
     roles = ("serve", "upload") if way == "server" else ()
     addresses = [stack.children(role)[0].environ()["LISTEN_ADDRESS"] for role in roles] or [stack.grpc_address] * 2
     async with grpc.aio.insecure_channel(addresses[0]) as calls, grpc.aio.insecure_channel(addresses[1]) as uploads:
+        unary: Any = calls
+        streaming: Any = uploads
 
         async def work(numbers: Iterator[int]) -> None:
             for number in numbers:
@@ -140,11 +143,15 @@ async def test_no_mutated_message_is_answered_as_a_fault_of_the_server(
                 metadata = (("x-api-key", mutations.key),)
                 try:
                     if call.client_streams:
-                        await uploads.stream_unary(call.method)(iter(call.messages), metadata=metadata, timeout=30)
+                        await streaming.stream_unary(call.method)(iter(call.messages), metadata=metadata, timeout=30)
                     else:
-                        await calls.unary_unary(call.method)(call.messages[0], metadata=metadata, timeout=30)
+                        await unary.unary_unary(call.method)(call.messages[0], metadata=metadata, timeout=30)
                     told["OK"] += 1
                 except grpc.aio.AioRpcError as error:
+                    if error.details() == "Internal error from Core":
+                        # The client's own: it was still sending when it was refused.
+                        told["refused while sending"] += 1
+                        continue
                     told[error.code().name] += 1
                     details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
                     rich = status_pb2.Status.FromString(bytes(details)).details

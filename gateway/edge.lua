@@ -44,6 +44,22 @@ local function proceed(handle, metadata, request, reason, allow)
   end
 end
 
+local GRPC_METADATA = {["grpc-timeout"] = true, ["grpc-accept-encoding"] = true, ["grpc-encoding"] = true}
+local GRPC_ENCODINGS = {identity = true, gzip = true, deflate = true}
+
+-- HTTP allows more than gRPC does. A stream that the core's transport breaks off for its headers would look like a
+-- server that fails, and have it left out for others. How long a REST call may take is the gateway's to say.
+local function strip(headers, grpc)
+  local unwanted = {}
+  for name, value in pairs(headers) do
+    local odd = name:find("[^%w%._:%-]") or name:sub(-4) == "-bin"
+      or name:sub(1, 5) == "grpc-" and not (grpc and GRPC_METADATA[name])
+      or name == "grpc-encoding" and not GRPC_ENCODINGS[value]
+    if odd then unwanted[#unwanted + 1] = name end
+  end
+  for _, name in ipairs(unwanted) do headers:remove(name) end
+end
+
 -- Our compressors weaken ETags; storage and core compare strongly.
 local function strengthen(headers, name)
   local tags = headers:get(name)
@@ -55,7 +71,9 @@ function envoy_on_request(handle)
   local metadata = handle:streamInfo():dynamicMetadata()
   local method = headers:get(":method")
   local request = {id = request_id(headers), method = method, path = paths.masked(headers:get(":path") or "")}
-  if (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
+  -- As Envoy knows gRPC by: `application/grpc-web` and `application/grpc; x` are none.
+  local kind = headers:get("content-type") or ""
+  if kind == "application/grpc" or kind:sub(1, 17) == "application/grpc+" then
     -- The transcoder goes by this type and would leave a REST request as it is.
     if paths.is_rest(headers:get(":path") or "") then
       headers:replace("content-type", "application/octet-stream")
@@ -63,8 +81,7 @@ function envoy_on_request(handle)
       request.grpc = true
     end
   end
-  -- How long a REST call may take is the gateway's to say.
-  if not request.grpc then headers:remove("grpc-timeout") end
+  strip(headers, request.grpc)
   -- A comma joins repeated Host headers, of which another proxy may have believed another one.
   if (headers:get(":authority") or ""):find(",", 1, true) then
     return proceed(handle, metadata, request, "BAD_REQUEST")
@@ -87,6 +104,7 @@ function envoy_on_request(handle)
   end
   -- A scope that this filter does not know goes to the key filter, which refuses it.
   request.known = scope == "public"
+  if request.known then request.lookup = "open" end
   return proceed(handle, metadata, request, route:get("refuse"), route:get("allow"))
 end
 

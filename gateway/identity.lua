@@ -1,7 +1,7 @@
 -- Who is asking: what the key filter (ext_authz) said of keys and content tokens a moment ago.
 --
 -- A function that finds nothing to ask for sets `request.known`; otherwise `request.asked`, with the key or token that
--- the answer is to be remembered under. It returns the reason where the request goes no further.
+-- the answer is to be remembered under, and `request.lookup`, what its address is limited by. It returns the reason where the request goes no further.
 local expiring_table = require("gateway.expiring_table")
 local paths = require("gateway.paths")
 
@@ -38,9 +38,9 @@ function identity.by_key(handle, headers, metadata, request, scope)
     metadata:set(KEY_FILTER, "key_id", entry.key_id)
     request.known = true
   else
-    if entry then entry.refreshing = true end
+    -- Whoever is known already is not held up by what others try from the same address.
+    if entry then entry.refreshing = true else request.lookup = "key" end
     request.key, request.asked = key, now
-    request.lookup = "key"
   end
 end
 
@@ -59,7 +59,7 @@ function identity.by_token(handle, headers, request)
   if entry and (now < entry.refresh or entry.refreshing) then
     request.known = true
   else
-    if entry then entry.refreshing = true end
+    if entry then entry.refreshing = true else request.lookup = "token" end
     request.token, request.asked = token, now
   end
 end

@@ -172,6 +172,20 @@ def test_an_unknown_path_is_not_found_with_or_without_a_key(edge: Edge, client: 
 
 
 @pytest.mark.parametrize(
+    "odd", ["a'b: 1", "a%: 1", "a-bin: @", "a-bin: aGk", "grpc-encoding: x", "grpc-trace-bin: @", "grpc-tags-bin: ,"]
+)
+def test_a_header_that_grpc_cannot_carry_fails_no_call_and_looks_like_no_failing_server(edge: Edge, odd: str) -> None:
+    edge.upstream.keys[KEY] = Key("tenant-of-answers")
+    for path in ("/api/v1/packages", "/api/health"):
+        assert exchange(edge, head("GET", path, odd)).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("kind", ["application/grpc-web", "application/grpc; x", "application/grpcs"])
+def test_what_only_begins_like_grpc_is_answered_in_json(client: httpx.Client, kind: str) -> None:
+    assert_error(client.post("/scorm.v1.PackageService/X", headers={"content-type": kind}), 404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
         ("PUT", "/api/v1/packages", "GET, HEAD, POST"),

@@ -1,13 +1,22 @@
 """Rate limits: per tenant, plan and class, and per address for keys that must be looked up."""
 
+import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
+import httpx
 import pytest
 
-from tests.edge import Edge
+from server.gen.scorm.v1 import package_service_pb2 as pb
+from server.gen.scorm.v1.package_service_pb2_grpc import PackageServiceStub
+from tests.edge import PREFIX, Edge
 from tests.edge_upstreams import Key
 from tests.gateway.test_edge_answers import assert_error
+from tests.gateway.test_native_grpc import refusal
+
+FEW = 20
 
 
 def test_the_eleventh_upload_in_a_minute_is_refused_with_the_documented_answer(edge: Edge) -> None:
@@ -104,3 +113,84 @@ def test_one_address_may_not_try_keys_without_end(tmp_path: Path) -> None:
             assert response.headers["retry-after"] == "1"
             assert len(edge.upstream.checks) <= len(statuses)
             assert client.get("/api/health").status_code == 200
+
+
+def few(config: str) -> str:
+    """The limits per address, small enough to be reached at once and never to be filled again meanwhile."""
+    for many in (1200, 12000, 6000):
+        config = re.sub(rf'"(max_tokens|tokens_per_fill)": {many}\b', rf'"\1": {FEW}', config)
+    return re.sub(r'("tokens_per_fill": 20,\s+"fill_interval": )"60s"', r'\1"3600s"', config)
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Iterator[Edge]:
+    """A gateway behind one proxy, whose word tests give for the address of a client."""
+    with Edge.start(tmp_path, edit=few, trusted_proxies=1) as edge:
+        edge.upstream.keys["good"] = Key("t")
+        yield edge
+
+
+def ask(edge: Edge, address: str, key: str = "bad") -> httpx.Response:
+    headers = {"x-forwarded-for": address, "x-api-key": key}
+    return httpx.get(f"{edge.base_url}/api/v1/packages", headers=headers)
+
+
+def test_each_address_has_its_own_limit_and_a_64_of_ipv6_is_one(strict: Edge) -> None:
+    for number in range(FEW):
+        assert ask(strict, f"2001:db8:1:2::{number:x}", f"bad-{number}").status_code == 401
+    refused = ask(strict, "2001:db8:1:2:ffff::1")
+    assert_error(refused, 429, "RATE_LIMIT_EXCEEDED")
+    assert refused.headers["retry-after"] == "1"
+    assert ask(strict, "2001:db8:1:3::1").status_code == 401
+    assert ask(strict, "192.0.2.1").status_code == 401
+    assert ask(strict, "192.0.2.1, 2001:db8:1:2::1").status_code == 429, "only what the proxy wrote counts"
+
+
+def test_what_is_known_goes_on_while_others_try_keys_from_the_same_address(strict: Edge) -> None:
+    assert ask(strict, "192.0.2.1", "good").status_code == 200
+    tried = [ask(strict, "192.0.2.1", f"bad-{number}").status_code for number in range(FEW)]
+    assert tried == [401] * (FEW - 1) + [429]
+    began = time.monotonic()
+    # Longer than what was looked up is remembered.
+    with strict.client("good") as client:
+        client.headers["x-forwarded-for"] = "192.0.2.1"
+        while time.monotonic() - began < 4:
+            assert client.get("/api/v1/packages").status_code == 200
+            time.sleep(0.05)
+
+
+def test_native_calls_are_counted_with_those_of_rest(strict: Edge) -> None:
+    for number in range(FEW):
+        assert ask(strict, "192.0.2.1", f"bad-{number}").status_code == 401
+    metadata = (("x-forwarded-for", "192.0.2.1"), ("x-api-key", "bad"))
+    with grpc.insecure_channel(f"localhost:{strict.port}") as channel:
+        packages = PackageServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as error:
+            packages.ListPackages(pb.ListPackagesRequest(), metadata=metadata)
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert refusal(error.value)[1].reason == "RATE_LIMIT_EXCEEDED"
+
+
+def test_tokens_are_counted_before_they_are_verified(strict: Edge) -> None:
+    strict.bucket.objects[f"{PREFIX}/a.txt"] = b"a"
+    address = {"x-forwarded-for": "192.0.2.1"}
+    good, forged = strict.token(), strict.token()[:-10] + "AAAAAAAAAA"
+    assert strict.content("a.txt", token=good, headers=address).status_code == 200
+    statuses = [strict.content("a.txt", token=forged, headers=address).status_code for _ in range(FEW)]
+    assert statuses == [401] * (FEW - 1) + [429]
+    refused = strict.content("a.txt", token=strict.token(exp=1), headers=address)
+    assert_error(refused, 429, "RATE_LIMIT_EXCEEDED")
+    assert refused.headers["retry-after"] == "1"
+    assert strict.content("a.txt", token=good, headers=address).status_code == 200, "known"
+    assert strict.content("a.txt", token=forged, headers={"x-forwarded-for": "192.0.2.2"}).status_code == 401
+
+
+def test_what_needs_no_key_is_limited_apart_from_what_does(strict: Edge) -> None:
+    with strict.client("good") as client:
+        client.headers["x-forwarded-for"] = "192.0.2.1"
+        assert {client.get("/api/health").status_code for _ in range(FEW)} == {200}
+        assert_error(client.get("/api/health"), 429, "RATE_LIMIT_EXCEEDED")
+        assert client.get("/api/v1/packages").status_code == 200
+        assert client.get("/nope").status_code == 404, (
+            "what the gateway answers by itself costs too little to be counted"
+        )

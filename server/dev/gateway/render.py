@@ -34,7 +34,8 @@ class Settings:
     the API, `content_base_url` that of courses, `*.` allowed as its first label; no other host is served. `storage_url`
     is the origin of the bucket's server. `cors_origins` are origins that may call the API from a browser, or `*`.
     `trusted_proxies` counts the proxies in front whose X-Forwarded-For is believed. With `certificate` and
-    `certificate_key` the gateway speaks TLS.
+    `certificate_key` the gateway speaks TLS. `max_connections` are those of all clients together; at `max_heap_bytes`
+    the gateway resets the largest streams and refuses new requests.
     """
 
     directory: Path
@@ -47,6 +48,8 @@ class Settings:
     cors_origins: Sequence[str] = ("*",)
     access_log: str = "/dev/stdout"
     trusted_proxies: int = 0
+    max_connections: int = 10_000
+    max_heap_bytes: int = 1024**3
     ca_file: Path = CA_FILE
     certificate: Path | None = None
     certificate_key: Path | None = None
@@ -72,6 +75,7 @@ def configuration(settings: Settings) -> str:
     (listener,) = config["static_resources"]["listeners"]
     listener["address"] = _address(settings.listen)
     config["admin"]["address"] = _address(settings.admin)
+    _fit_overload(config["overload_manager"]["resource_monitors"], settings)
     _fit_manager(listener["filter_chains"][0]["filters"][0]["typed_config"], settings)
     _fit_storage(config["static_resources"]["clusters"], settings)
     if settings.certificate:
@@ -187,6 +191,12 @@ def _address(text: str) -> dict[str, Any]:
     host, _, port = text.rpartition(":")
     # Raises ValueError for a name: nothing here resolves names.
     return {"socket_address": {"address": str(ipaddress.ip_address(host.strip("[]"))), "port_value": int(port)}}
+
+
+def _fit_overload(monitors: list[dict[str, Any]], settings: Settings) -> None:
+    heap, connections = (monitor["typed_config"] for monitor in monitors)
+    heap["max_heap_size_bytes"] = settings.max_heap_bytes
+    connections["max_active_downstream_connections"] = settings.max_connections
 
 
 def _fit_manager(manager: dict[str, Any], settings: Settings) -> None:

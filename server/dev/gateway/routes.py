@@ -18,7 +18,8 @@ _RETRY_READ = "*retry_read"
 # Learners' pages: many, so that they have a share of the servers apart from health.
 _PLAYER = "scorm.v1.PlayerService/"
 UPLOAD_IDLE_SECONDS = 3600
-# For all of a call that needs no key, however slowly its request comes.
+# For all of a call, however slowly its request comes or its answer is read; less where it needs no key.
+UNARY_SECONDS = 60
 OPEN_SECONDS = 30
 
 
@@ -145,11 +146,10 @@ def _action(rpc: str, access: Access, *, safe: bool) -> str:
         # As long as it takes, and never twice: the body is gone.
         return f"cluster: upload, timeout: 0s, idle_timeout: {UPLOAD_IDLE_SECONDS}s, retry_policy: {{}}"
     retry = f", retry_policy: {_RETRY_READ}" if safe else ""
-    if access.scope == "public":
-        duration = f"max_stream_duration: {{max_stream_duration: {OPEN_SECONDS}s}}"
-        cluster = "player" if rpc.startswith(_PLAYER) else "open, priority: HIGH"
-        return f"cluster: {cluster}, timeout: 15s, {duration}{retry}"
-    return f"cluster: serve, timeout: 15s{retry}"
+    public = access.scope == "public"
+    duration = f"max_stream_duration: {{max_stream_duration: {OPEN_SECONDS if public else UNARY_SECONDS}s}}"
+    cluster = "player" if rpc.startswith(_PLAYER) else "open, priority: HIGH" if public else "serve"
+    return f"cluster: {cluster}, timeout: 15s, {duration}{retry}"
 
 
 def _whole(*, streams: bool) -> list[str]:

@@ -1,0 +1,78 @@
+"""What the gateway does when its memory gets short."""
+
+import contextlib
+import socket
+import time
+from pathlib import Path
+
+import h2.config
+import h2.connection
+import h2.exceptions
+import httpx
+
+from server.dev import asks
+from tests.edge import Edge
+from tests.edge_upstreams import Key
+from tests.gateway.test_edge_answers import assert_error
+
+HEAP_BYTES = 64 * 1024**2
+CONNECTIONS = 60
+BODY_BYTES = 1_900_000
+
+
+def unfinished(port: int) -> socket.socket:
+    """A connection with bodies that the gateway holds, since they never end."""
+    connection = socket.create_connection(("127.0.0.1", port))
+    state = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+    state.initiate_connection()
+    connection.sendall(state.data_to_send())
+    connection.settimeout(2)
+    headers = [(":method", "POST"), (":scheme", "http"), (":authority", f"localhost:{port}")]
+    headers += [
+        (":path", "/scorm.v1.PackageService/GetPackage"),
+        ("content-type", "application/grpc"),
+        ("x-api-key", "key"),
+    ]
+    # A stream that is reset in time, and a gateway that closes, are what is wanted.
+    with contextlib.suppress(OSError, h2.exceptions.StreamClosedError):
+        state.receive_data(connection.recv(65536))
+        for stream in (1, 3):
+            state.send_headers(stream, headers)
+            sent = 0
+            while sent < BODY_BYTES:
+                room = min(state.local_flow_control_window(stream), state.max_outbound_frame_size)
+                if room:
+                    state.send_data(stream, bytes(room))
+                    sent += room
+                    connection.sendall(state.data_to_send())
+                else:
+                    connection.sendall(state.data_to_send())
+                    state.receive_data(connection.recv(65536))
+    return connection
+
+
+def stat(edge: Edge, name: str) -> int:
+    told = asks._admin(f"{edge.directory}/admin", "GET", f"/stats?filter=^{name}$")
+    return int(told.rpartition(": ")[2] or 0)
+
+
+def test_a_gateway_short_of_memory_ends_what_holds_it_and_serves_the_others(tmp_path: Path) -> None:
+    with Edge.start(tmp_path, max_heap_bytes=HEAP_BYTES) as edge, contextlib.ExitStack() as held:
+        edge.upstream.keys["key"] = Key("t")
+        answers: list[httpx.Response] = []
+        for _ in range(CONNECTIONS):
+            held.enter_context(unfinished(edge.port))
+            answers.append(httpx.get(f"{edge.base_url}/api/health", timeout=10))
+        assert stat(edge, "envoy.overload_actions.reset_high_memory_stream.count") > 0
+        # Four times what it may have was sent.
+        assert stat(edge, "server.memory_physical_size") < 1.5 * HEAP_BYTES
+        served = [answer for answer in answers if answer.status_code == 200]
+        assert len(served) > CONNECTIONS / 2
+        for answer in answers:
+            if answer.status_code != 200:
+                assert_error(answer, 503, "SERVICE_UNAVAILABLE")
+        held.close()
+        deadline = time.monotonic() + 20
+        while httpx.get(f"{edge.base_url}/api/health").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)

@@ -43,6 +43,8 @@ from server.rpc.interceptors import Around, authenticate, log_call, tell_errors,
 from server.rpc.packages import Links, PackageServicer
 from server.services.administration import Administration
 from server.services.authentication import Authenticator
+from server.services.idempotency import Idempotency
+from server.services.idempotent_uploads import IdempotentUploads
 from server.services.packages import Packages
 from server.services.transfer import TransferThreads
 from server.services.uploads import UploadLimits, Uploads
@@ -51,6 +53,7 @@ from server.storage.allocator import give_large_blocks_back
 from server.storage.api_keys import PostgresApiKeys
 from server.storage.blobs import GcsBlobs
 from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
+from server.storage.idempotency import PostgresIdempotencyKeys
 from server.storage.migrate import DatabaseRefused, migrate, refusals_told
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
@@ -81,6 +84,7 @@ class Core:
     database: PostgresDatabase
     authenticator: Authenticator
     packages: Packages
+    idempotency: Idempotency
     links: Links
 
     @classmethod
@@ -102,10 +106,11 @@ class Core:
             packages=Packages(
                 database=database, packages=PostgresPackages(), quotas=PostgresQuotas(), jobs=jobs.PostgresJobs()
             ),
+            idempotency=Idempotency(database=database, keys=PostgresIdempotencyKeys(), clock=clock),
             links=Links(_signer(settings), clock, settings.content_base_url),
         )
 
-    def package_servicer(self, uploads: Uploads | None) -> PackageServicer:
+    def package_servicer(self, uploads: IdempotentUploads | None) -> PackageServicer:
         """Without `uploads` it refuses them."""
         return PackageServicer(packages=self.packages, uploads=uploads, links=self.links)
 
@@ -184,7 +189,7 @@ async def worker(settings: Settings) -> None:
         await lifecycle.run(serving, address=settings.listen_address, drain_seconds=0)
 
 
-def _uploads(core: Core, stack: AsyncExitStack) -> Uploads:
+def _uploads(core: Core, stack: AsyncExitStack) -> IdempotentUploads:
     settings = core.settings
     threads = TransferThreads(settings.transfer_threads)
     stack.callback(threads.close)
@@ -203,7 +208,9 @@ def _uploads(core: Core, stack: AsyncExitStack) -> Uploads:
         threads=threads,
     )
     stack.push_async_callback(uploads.drain)
-    return uploads
+    idempotent = IdempotentUploads(uploads=uploads, idempotency=core.idempotency)
+    stack.push_async_callback(idempotent.drain)
+    return idempotent
 
 
 def _spool(settings: Settings) -> DiskSpool:

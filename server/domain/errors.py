@@ -12,6 +12,7 @@
     │   ├── PackageNotFound, SessionNotFound, DispatchNotFound
     │   └── TenantNotFound, ApiKeyNotFound      (operators only)
     ├── Conflict                   the state does not allow it
+    │   └── IdempotencyConflict    the idempotency key stands for something else
     ├── Gone                       it was there and is not any more
     ├── Unavailable                try again later
     └── DatabaseFailed             Postgres failed
@@ -133,6 +134,24 @@ class Conflict(DomainError):
     """The resource is in a state that does not allow the call."""
 
     message = "The resource is in a state that does not allow this"
+
+
+class IdempotencyConflict(Conflict):
+    """The key is in use: `held_by` is "another_request", or "running_request" for the same one, not yet answered."""
+
+    def __init__(self, message: str, *, held_by: str) -> None:
+        super().__init__(message)
+        self.held_by = held_by
+
+    @classmethod
+    def another(cls) -> "IdempotencyConflict":
+        """The key stands for a request that differs from this one."""
+        return cls("This Idempotency-Key was used for another request", held_by="another_request")
+
+    @classmethod
+    def running(cls) -> "IdempotencyConflict":
+        """An identical request has not been answered yet."""
+        return cls("A request with this Idempotency-Key is still running", held_by="running_request")
 
 
 class Gone(DomainError):

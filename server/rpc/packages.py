@@ -11,10 +11,11 @@ from server.domain.errors import InvalidRequest
 from server.domain.packages import Package, PackageItem, PackageMetadata
 from server.gen.scorm.v1 import package_pb2, package_service_pb2, package_service_pb2_grpc
 from server.rpc import context as calls
+from server.rpc.idempotency import request_told, tell_created
 from server.rpc.multipart import UploadForm, parse_form
+from server.services.idempotent_uploads import IdempotentUploads
 from server.services.packages import Packages
 from server.services.ports import Clock, ContentSigner
-from server.services.uploads import Uploads
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -40,7 +41,7 @@ class Links:
 class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
     """Converts, calls, converts."""
 
-    def __init__(self, *, packages: Packages, uploads: Uploads | None, links: Links) -> None:
+    def __init__(self, *, packages: Packages, uploads: IdempotentUploads | None, links: Links) -> None:
         self._packages = packages
         self._uploads = uploads
         self._links = links
@@ -75,13 +76,16 @@ class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
     ) -> package_service_pb2.UploadPackageResponse:
         if self._uploads is None:
             raise RuntimeError("uploads are served by the role `upload`")
-        form = await _open_form(request_iterator)
-        call = calls.current()
-        package = await self._uploads.upload(
-            tenant_id=call.tenant_id, source=form, declared_bytes=_declared_bytes(call)
+        form, call = await _open_form(request_iterator), calls.current()
+        declared_bytes = _declared_bytes(call)
+        package, replayed = await self._uploads.upload(
+            tenant_id=call.tenant_id,
+            source=form,
+            declared_bytes=declared_bytes,
+            request=request_told("PackageService/UploadPackage", declared_bytes, form.uploaded_by, form.filename),
         )
         links = self._links.add_to(package_pb2.Package(), package)
-        await context.send_initial_metadata((("x-http-status", "201"), ("location", f"/api/v1/packages/{package.id}")))
+        await tell_created(context, location=f"/api/v1/packages/{package.id}", replayed=replayed)
         return package_service_pb2.UploadPackageResponse(
             package_id=str(package.id),
             title=package.title,

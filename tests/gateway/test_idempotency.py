@@ -110,7 +110,7 @@ def test_many_at_once_are_one_upload(stack: Stack, key: str, api: httpx.Client) 
     assert all((e["code"], e["details"]) == ("CONFLICT", {"idempotency_key": "running_request"}) for e in refused)
 
 
-@pytest.mark.parametrize("idempotency_key", ["", "x" * 256, "two words"])
+@pytest.mark.parametrize("idempotency_key", ["", "x" * 256, "two words", "caf\u00e9"])
 def test_a_malformed_key_is_refused(api: httpx.Client, idempotency_key: str) -> None:
     refused = post(api, idempotency_key)
     assert refused.status_code == 400

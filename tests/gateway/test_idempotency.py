@@ -47,7 +47,7 @@ def post(api: httpx.Client, idempotency_key: str, *, uploaded_by: str = "user-12
         "content-type": f"multipart/form-data; boundary={BOUNDARY}",
         **headers,
     }
-    return api.post("/api/v1/packages", content=body, headers=headers)
+    return api.post("/api/v1/packages", content=body, headers=httpx.Headers(headers, encoding="utf-8"))
 
 
 def count(api: httpx.Client) -> int:

@@ -47,6 +47,8 @@ from server.rpc.packages import Links, PackageServicer
 from server.rpc.player import PlayerServicer
 from server.services.administration import Administration
 from server.services.authentication import Authenticator
+from server.services.idempotency import Idempotency
+from server.services.idempotent_uploads import IdempotentUploads
 from server.services.packages import Packages
 from server.services.previews import Previews
 from server.services.transfer import TransferThreads
@@ -56,6 +58,7 @@ from server.storage.allocator import give_large_blocks_back
 from server.storage.api_keys import PostgresApiKeys
 from server.storage.blobs import GcsBlobs
 from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
+from server.storage.idempotency import PostgresIdempotencyKeys
 from server.storage.migrate import DatabaseRefused, migrate, refusals_told
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
@@ -91,6 +94,7 @@ class Core:
     authenticator: Authenticator
     packages: Packages
     previews: Previews
+    idempotency: Idempotency
     links: Links
 
     @classmethod
@@ -119,10 +123,11 @@ class Core:
             authenticator=authenticator,
             packages=packages,
             previews=Previews(packages=packages, signer=preview_tokens, clock=clock),
+            idempotency=Idempotency(database=database, keys=PostgresIdempotencyKeys(), clock=clock),
             links=_links(settings, clock),
         )
 
-    def package_servicer(self, uploads: Uploads | None) -> PackageServicer:
+    def package_servicer(self, uploads: IdempotentUploads | None) -> PackageServicer:
         """Without `uploads` it refuses them."""
         return PackageServicer(packages=self.packages, previews=self.previews, uploads=uploads, links=self.links)
 
@@ -209,7 +214,7 @@ async def _run(serving: lifecycle.Serving, settings: Settings, *, drain_seconds:
     await lifecycle.run(serving, address=address, drain_seconds=drain_seconds, grace_seconds=grace_seconds)
 
 
-def _uploads(core: Core, stack: AsyncExitStack) -> Uploads:
+def _uploads(core: Core, stack: AsyncExitStack) -> IdempotentUploads:
     settings = core.settings
     threads = TransferThreads(settings.transfer_threads)
     stack.callback(threads.close)
@@ -228,7 +233,9 @@ def _uploads(core: Core, stack: AsyncExitStack) -> Uploads:
         threads=threads,
     )
     stack.push_async_callback(uploads.drain)
-    return uploads
+    idempotent = IdempotentUploads(uploads=uploads, idempotency=core.idempotency)
+    stack.push_async_callback(idempotent.drain)
+    return idempotent
 
 
 def _spool(settings: Settings) -> DiskSpool:

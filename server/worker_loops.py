@@ -9,16 +9,18 @@ from typing import Any
 
 import structlog
 
-from server.services import sweeper
+from server.services import idempotency, sweeper
 from server.services.ports import Clock
 from server.storage import jobs
 from server.storage.blobs import GcsBlobs
 from server.storage.connection import PostgresOperatorDatabase
 from server.storage.credentials import keep_credential
+from server.storage.idempotency import PostgresIdempotencyKeys
 from server.storage.single_holder import run_as_single_holder
 from server.storage.uploads import PostgresUploads
 
 log = structlog.get_logger("worker_loops")
+FORGET_SECONDS = 60
 CREDENTIAL_SECONDS = 10
 Loop = Callable[[], Awaitable[None]]
 
@@ -42,6 +44,9 @@ def loops_of(
             database=database, uploads=PostgresUploads(), blobs=blobs, clock=clock, lost_seconds=lost_seconds
         )
 
+    async def forget() -> None:
+        await idempotency.forget_expired(database=database, keys=PostgresIdempotencyKeys(), clock=clock)
+
     handlers = jobs.JobHandlers(delete_package_files=delete_package_files)
     # One app each: leaving `open_async` closes the connections of everybody who uses the same app.
     runner, rescuer = jobs.build_worker_app(dsn, handlers), jobs.build_worker_app(dsn, handlers)
@@ -59,6 +64,7 @@ def loops_of(
         lambda: _for_ever("jobs", run_jobs, pause_seconds=1),
         lambda: run_as_single_holder(dsn, "sweeper", lambda: _for_ever("sweeper", sweep, pause_seconds=pause)),
         lambda: run_as_single_holder(dsn, "rescue", lambda: _for_ever("rescue", rescue, pause_seconds=pause)),
+        lambda: run_as_single_holder(dsn, "forget", lambda: _for_ever("forget", forget, pause_seconds=FORGET_SECONDS)),
     ]
     if credential_file is not None:
         keep = partial(keep_credential, credential_file)

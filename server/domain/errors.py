@@ -12,7 +12,8 @@
     │   ├── PackageNotFound, SessionNotFound, DispatchNotFound
     │   └── TenantNotFound, ApiKeyNotFound      (operators only)
     ├── Conflict                   the state does not allow it
-    │   └── RevisionMismatch       it is not at the version that the caller named
+    │   ├── RevisionMismatch       it is not at the version that the caller named
+    │   └── IdempotencyConflict    the idempotency key stands for something else
     ├── Gone                       it was there and is not any more
     ├── Unavailable                try again later
     └── DatabaseFailed             Postgres failed
@@ -160,6 +161,24 @@ class RevisionMismatch(Conflict):
     def __init__(self, *, current_etag: str) -> None:
         super().__init__("The resource is not at a version that If-Match names; read it again")
         self.current_etag = current_etag
+
+
+class IdempotencyConflict(Conflict):
+    """The key is in use: `held_by` is "another_request", or "running_request" for the same one, not yet answered."""
+
+    def __init__(self, message: str, *, held_by: str) -> None:
+        super().__init__(message)
+        self.held_by = held_by
+
+    @classmethod
+    def another(cls) -> "IdempotencyConflict":
+        """The key stands for a request that differs from this one."""
+        return cls("This Idempotency-Key was used for another request", held_by="another_request")
+
+    @classmethod
+    def running(cls) -> "IdempotencyConflict":
+        """An identical request has not been answered yet."""
+        return cls("A request with this Idempotency-Key is still running", held_by="running_request")
 
 
 class Gone(DomainError):

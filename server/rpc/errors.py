@@ -140,6 +140,8 @@ def _details(error: errors.DomainError) -> dict[str, Any]:
             return {"required_scope": error.required_scope}
         case errors.QuotaExceeded():
             return {"limit": error.limit, "current": error.current}
+        case errors.IdempotencyConflict():
+            return {"idempotency_key": error.held_by}
         case errors.TooLarge():
             return {"limit_bytes": error.limit_bytes}
         case errors.UnsupportedMediaType():

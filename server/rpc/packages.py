@@ -22,11 +22,12 @@ from server.domain.previews import Preview
 from server.gen.scorm.v1 import package_pb2, package_service_pb2, package_service_pb2_grpc
 from server.rpc import context as calls
 from server.rpc.context import etag
+from server.rpc.idempotency import request_told, tell_created
 from server.rpc.multipart import UploadForm, parse_form
+from server.services.idempotent_uploads import IdempotentUploads
 from server.services.packages import Packages
 from server.services.ports import Clock, ContentSigner, DownloadSigner
 from server.services.previews import Previews
-from server.services.uploads import Uploads
 
 Context = grpc.aio.ServicerContext[Any, Any]
 DOWNLOAD_LIFETIME = timedelta(hours=1)
@@ -85,7 +86,9 @@ class Links:
 class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
     """Converts, calls, converts."""
 
-    def __init__(self, *, packages: Packages, previews: Previews, uploads: Uploads | None, links: Links) -> None:
+    def __init__(
+        self, *, packages: Packages, previews: Previews, uploads: IdempotentUploads | None, links: Links
+    ) -> None:
         self._packages = packages
         self._previews = previews
         self._uploads = uploads
@@ -158,14 +161,17 @@ class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
     ) -> package_service_pb2.UploadPackageResponse:
         if self._uploads is None:
             raise RuntimeError("uploads are served by the role `upload`")
-        form = await _open_form(request_iterator)
-        call = calls.current()
-        package = await self._uploads.upload(
-            tenant_id=call.tenant_id, source=form, declared_bytes=_declared_bytes(call)
+        form, call = await _open_form(request_iterator), calls.current()
+        declared_bytes = _declared_bytes(call)
+        package, replayed = await self._uploads.upload(
+            tenant_id=call.tenant_id,
+            source=form,
+            declared_bytes=declared_bytes,
+            request=request_told("PackageService/UploadPackage", declared_bytes, form.uploaded_by, form.filename),
         )
         links = self._links.add_to(package_pb2.Package(), package)
-        created = ("x-http-status", "201"), ("location", f"/api/v1/packages/{package.id}")
-        await context.send_initial_metadata((*created, etag(package.revision)))
+        location = f"/api/v1/packages/{package.id}"
+        await tell_created(context, location=location, replayed=replayed, revision=package.revision)
         return package_service_pb2.UploadPackageResponse(
             package_id=str(package.id),
             title=package.title,

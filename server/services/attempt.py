@@ -11,6 +11,7 @@ from server.domain.manifest import Manifest, check_readable, launch, parse_manif
 from server.domain.manifest.reading import MAX_BYTES as MAX_MANIFEST_BYTES
 from server.domain.packages import PackageMetadata, content_prefix, original_name
 from server.domain.zip_rules import ZipLimits, ZipPlan, plan
+from server.services.idempotency import Claim
 from server.services.ports import Blobs
 from server.services.transfer import Transfer, TransferThreads, copy_original, wait_for
 from server.services.upload_ports import Archive, PackageSource, SpooledFile
@@ -35,7 +36,7 @@ class Contents:
 class Attempt:
     """An upload that is no package yet; once `committing`, only the database knows whether it still is none.
 
-    `ended` must be awaited before `spooled` is closed.
+    `ended` must be awaited before `spooled` is closed. `claim` is the idempotency key that it has, if any.
     """
 
     tenant_id: UUID
@@ -43,6 +44,7 @@ class Attempt:
     spooled: SpooledFile
     blobs: Blobs
     threads: TransferThreads
+    claim: Claim | None = None
     transfer: Transfer | None = None
     original: "Future[None] | None" = None
     committing: bool = False

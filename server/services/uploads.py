@@ -13,12 +13,14 @@ from urllib.parse import quote
 from uuid import UUID
 
 from server.domain.api_keys import TenantUsage
-from server.domain.errors import Conflict, DomainError, QuotaExceeded, Unauthorized, Unavailable
+from server.domain.errors import Conflict, DomainError, IdempotencyConflict, QuotaExceeded, Unauthorized, Unavailable
 from server.domain.ids import new_id
 from server.domain.manifest import to_json
 from server.domain.packages import Package, storage_prefix
 from server.domain.zip_rules import ZipLimits
+from server.services import upload_answers
 from server.services.attempt import Attempt, Contents
+from server.services.idempotency import Claim
 from server.services.ports import Blobs, Clock, Database, PackageStore, QuotaStore, UploadStore
 from server.services.transfer import TransferThreads, wait_for
 from server.services.upload_ports import PackageSource, Spool
@@ -58,12 +60,19 @@ class Uploads:
     _running: dict[UUID, UUID] = field(default_factory=dict, init=False)
     _cleaning: "set[asyncio.Task[None]]" = field(default_factory=set, init=False)
 
-    async def upload(self, *, tenant_id: UUID, source: PackageSource, declared_bytes: int | None = None) -> Package:
+    async def upload(
+        self,
+        *,
+        tenant_id: UUID,
+        source: PackageSource,
+        declared_bytes: int | None = None,
+        claim: Claim | None = None,
+    ) -> Package:
         """Takes in a package and answers once it is complete and visible.
 
         Raises ValidationFailed (`file`), TooLarge, QuotaExceeded, Unavailable, Conflict if it was taken for dead, and
         whatever `source` raises. Of an upload that fails or is cancelled nothing remains; that is done afterwards,
-        see `drain`.
+        see `drain`. A `claim` is kept alive, and completed with the package; raises IdempotencyConflict if it is lost.
         """
         await self._check_quota(tenant_id, stored_bytes=1)
         self._check_running(tenant_id)
@@ -73,12 +82,14 @@ class Uploads:
             spooled=self.spool.open(declared_bytes=declared_bytes),
             blobs=self.blobs,
             threads=self.threads,
+            claim=claim,
         )
         self._running[attempt.package_id] = tenant_id
         try:
             await self._begin(attempt)
             package = await self._while_beating(attempt, self._store(attempt, source))
         except BaseException:
+            attempt.claim = None
             self._later(self._clean_up(attempt))
             raise
         self._later(self._end(attempt))
@@ -117,9 +128,9 @@ class Uploads:
         # Judged again with the package itself, but by now gigabytes need not be copied in vain.
         await self._check_quota(attempt.tenant_id, stored_bytes=_stored_bytes(attempt, contents))
         await attempt.store(contents)
-        return await self._publish(attempt, contents, uploaded_by=source.uploaded_by)
+        return await self._publish(attempt, contents, source)
 
-    async def _publish(self, attempt: Attempt, contents: Contents, *, uploaded_by: str | None) -> Package:
+    async def _publish(self, attempt: Attempt, contents: Contents, source: PackageSource) -> Package:
         now = self.clock.now()
         tenant_id, package_id = attempt.tenant_id, attempt.package_id
         package = Package(
@@ -130,7 +141,7 @@ class Uploads:
             launch_path=contents.launch_path,
             manifest_path=quote(contents.plan.manifest_name),
             file_size_bytes=attempt.spooled.size_bytes,
-            uploaded_by=uploaded_by,
+            uploaded_by=source.uploaded_by,
             created_at=now,
             updated_at=now,
             metadata=contents.metadata,
@@ -146,6 +157,10 @@ class Uploads:
         async with self.database.write(tenant_id) as transaction:
             if not await transaction.run(self.uploads.finish(tenant_id=tenant_id, package_id=package_id)):
                 raise _taken_for_dead()
+            if attempt.claim and not await transaction.run(
+                upload_answers.complete(attempt.claim, package, source, at=now)
+            ):
+                raise IdempotencyConflict.running()
             if not await transaction.run(self.quotas.charge_package(tenant_id=tenant_id, stored_bytes=size)):
                 usage = await transaction.run(self.quotas.usage(tenant_id=tenant_id))
                 exceeded = usage and quota_exceeded(usage, stored_bytes=size)
@@ -175,12 +190,15 @@ class Uploads:
             try:
                 async with self.database.write(attempt.tenant_id) as transaction:
                     alive = await transaction.run(beat)
+                    kept = not attempt.claim or await transaction.run(attempt.claim.extend(at=self.clock.now()))
             except DomainError:
                 if loop.time() - heard > self.limits.lost_seconds:
                     raise
                 continue
             if not alive:
                 raise _taken_for_dead()
+            if not kept:
+                raise IdempotencyConflict.running()
             heard = loop.time()
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:

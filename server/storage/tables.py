@@ -34,6 +34,8 @@ METADATA = MetaData()
 UUID = Uuid()
 TIME = DateTime(timezone=True)
 BYTES = BigInteger()
+HASH = LargeBinary()
+JSON = JSONB()
 
 tenants = Table(
     "tenants",
@@ -121,3 +123,19 @@ uploads = Table(
     PrimaryKeyConstraint("tenant_id", "package_id", name="uploads_pkey"),
     ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="uploads_tenant_fkey"),
 )
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("key_hash", HASH, nullable=False),
+    Column("fingerprint", HASH, nullable=False),
+    Column("claim_id", UUID, nullable=False),
+    Column("facts", JSON),
+    Column("streamed_fingerprint", HASH),
+    Column("expires_at", TIME, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "key_hash", name="idempotency_keys_pkey"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="idempotency_keys_tenant_fkey"),
+)
+# The worker forgets what expired, tenant by tenant.
+Index("idempotency_keys_expires_idx", idempotency_keys.c.tenant_id, idempotency_keys.c.expires_at)

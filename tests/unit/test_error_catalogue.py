@@ -32,6 +32,7 @@ EXAMPLES: dict[type[errors.DomainError], errors.DomainError] = {
     errors.UnsupportedMediaType: errors.UnsupportedMediaType(accepted=["multipart/form-data"]),
     errors.TooLarge: errors.TooLarge(what="The package", limit_bytes=10),
     errors.MissingScope: errors.MissingScope("write"),
+    errors.IdempotencyConflict: errors.IdempotencyConflict.another(),
     errors.QuotaExceeded: errors.QuotaExceeded(what="Package", limit=100, current=100),
     errors.RevisionMismatch: errors.RevisionMismatch(current_etag='"3"'),
 }

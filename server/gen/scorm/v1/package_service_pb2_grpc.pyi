@@ -49,6 +49,11 @@ class PackageServiceStub:
     """Stores a SCORM package and answers once it is complete and visible. Nothing of a refused or broken upload remains.
     Fails with VALIDATION_ERROR (`fieldErrors.file`) if it is no acceptable SCORM package, PAYLOAD_TOO_LARGE above
     10 GiB, UNSUPPORTED_MEDIA_TYPE, QUOTA_EXCEEDED, or SERVICE_UNAVAILABLE while the server's spool is full.
+
+    Under an `Idempotency-Key` (metadata `idempotency-key`, 1 to 255 visible ASCII characters) the same upload again
+    within 24 hours is read to its end and answered as the first, with `Idempotent-Replayed: true` and fresh links.
+    The same is: the same declared length (REST), uploader, file name and length of the file; the file's bytes are not
+    compared. Fails with CONFLICT while the first is running, or if the key was used for another request.
     """
     GetPackage: _grpc.UnaryUnaryMultiCallable[_package_service_pb2.GetPackageRequest, _package_pb2.Package]
     """Gets one package with its metadata. Fails with PACKAGE_NOT_FOUND. Never answers 304: its links age.
@@ -97,6 +102,11 @@ class PackageServiceAsyncStub(PackageServiceStub):
     """Stores a SCORM package and answers once it is complete and visible. Nothing of a refused or broken upload remains.
     Fails with VALIDATION_ERROR (`fieldErrors.file`) if it is no acceptable SCORM package, PAYLOAD_TOO_LARGE above
     10 GiB, UNSUPPORTED_MEDIA_TYPE, QUOTA_EXCEEDED, or SERVICE_UNAVAILABLE while the server's spool is full.
+
+    Under an `Idempotency-Key` (metadata `idempotency-key`, 1 to 255 visible ASCII characters) the same upload again
+    within 24 hours is read to its end and answered as the first, with `Idempotent-Replayed: true` and fresh links.
+    The same is: the same declared length (REST), uploader, file name and length of the file; the file's bytes are not
+    compared. Fails with CONFLICT while the first is running, or if the key was used for another request.
     """
     GetPackage: _aio.UnaryUnaryMultiCallable[_package_service_pb2.GetPackageRequest, _package_pb2.Package]  # type: ignore[assignment]
     """Gets one package with its metadata. Fails with PACKAGE_NOT_FOUND. Never answers 304: its links age.
@@ -154,6 +164,11 @@ class PackageServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores a SCORM package and answers once it is complete and visible. Nothing of a refused or broken upload remains.
         Fails with VALIDATION_ERROR (`fieldErrors.file`) if it is no acceptable SCORM package, PAYLOAD_TOO_LARGE above
         10 GiB, UNSUPPORTED_MEDIA_TYPE, QUOTA_EXCEEDED, or SERVICE_UNAVAILABLE while the server's spool is full.
+
+        Under an `Idempotency-Key` (metadata `idempotency-key`, 1 to 255 visible ASCII characters) the same upload again
+        within 24 hours is read to its end and answered as the first, with `Idempotent-Replayed: true` and fresh links.
+        The same is: the same declared length (REST), uploader, file name and length of the file; the file's bytes are not
+        compared. Fails with CONFLICT while the first is running, or if the key was used for another request.
         """
 
     @_abc_1.abstractmethod

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from server.services import sweeper
+from server.services.import_runs import ImportRuns
 from server.services.ports import Clock
 from server.storage import jobs
 from server.storage.blobs import GcsBlobs
@@ -22,13 +23,21 @@ log = structlog.get_logger("worker_loops")
 SWEEP_SECONDS = 15
 RESCUE_SECONDS = 15
 CREDENTIAL_SECONDS = 10
+IMPORT_GRACE_SECONDS = 2.0
 Loop = Callable[[], Awaitable[None]]
 
 
 def loops_of(
-    dsn: str, *, database: PostgresOperatorDatabase, blobs: GcsBlobs, clock: Clock, credential_file: Path | None
+    dsn: str,
+    *,
+    database: PostgresOperatorDatabase,
+    blobs: GcsBlobs,
+    clock: Clock,
+    imports: ImportRuns,
+    imports_at_once: int,
+    credential_file: Path | None,
 ) -> list[Loop]:
-    """Jobs, sweeper, rescue of jobs whose worker died, and, for a real bucket, the gateway's credential."""
+    """Jobs, imports, sweeper, rescue of jobs whose worker died, and, for a real bucket, the gateway's credential."""
 
     async def delete_package_files(**package: Any) -> None:
         await sweeper.delete_package_files(blobs=blobs, **package)
@@ -36,13 +45,23 @@ def loops_of(
     async def sweep() -> None:
         await sweeper.sweep(database=database, uploads=PostgresUploads(), blobs=blobs, clock=clock)
 
-    handlers = jobs.JobHandlers(delete_package_files=delete_package_files)
+    handlers = jobs.JobHandlers(delete_package_files=delete_package_files, import_package=imports.run)
     # One app each: leaving `open_async` closes the connections of everybody who uses the same app.
-    runner, rescuer = jobs.build_worker_app(dsn, handlers), jobs.build_worker_app(dsn, handlers)
+    runner, importer, rescuer = (jobs.build_worker_app(dsn, handlers) for _ in range(3))
 
     async def run_jobs() -> None:
         async with runner.open_async():
             await jobs.run_jobs(runner)
+
+    async def run_imports() -> None:
+        # Imports take long: they leave the other jobs alone, and whoever stops does not wait for them to end.
+        async with importer.open_async():
+            await jobs.run_jobs(
+                importer,
+                queue=jobs.IMPORTS_QUEUE,
+                concurrency=imports_at_once,
+                grace_seconds=IMPORT_GRACE_SECONDS,
+            )
 
     async def rescue() -> None:
         async with rescuer.open_async():
@@ -50,6 +69,7 @@ def loops_of(
 
     loops: list[Loop] = [
         lambda: _for_ever("jobs", run_jobs, pause_seconds=1),
+        lambda: _for_ever("imports", run_imports, pause_seconds=1),
         lambda: run_as_single_holder(dsn, "sweeper", lambda: _for_ever("sweeper", sweep, pause_seconds=SWEEP_SECONDS)),
         lambda: run_as_single_holder(dsn, "rescue", lambda: _for_ever("rescue", rescue, pause_seconds=RESCUE_SECONDS)),
     ]

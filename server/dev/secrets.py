@@ -16,6 +16,7 @@ class Secrets:
 
     api_key_pepper_file: Path
     operator_token_file: Path
+    secrets_key_file: Path
     content_signing_key_file: Path
     server_password: str
     operator_password: str
@@ -26,6 +27,7 @@ def load_or_create(folder: Path) -> Secrets:
     return Secrets(
         api_key_pepper_file=_kept(folder / "api-key-pepper", _token),
         operator_token_file=_kept(folder / "operator-token", _token),
+        secrets_key_file=_kept(folder / "secrets-key", _token),
         content_signing_key_file=_kept(folder / "content-signing-key.pem", _ed25519_pem),
         server_password=_kept(folder / "database-server-password", _token).read_text(),
         operator_password=_kept(folder / "database-operator-password", _token).read_text(),

@@ -172,6 +172,7 @@ def ready_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "API_KEY_PEPPER_FILE": secrets.api_key_pepper_file,
         "CONTENT_SIGNING_KEY_FILE": secrets.content_signing_key_file,
         "OPERATOR_TOKEN_FILE": secrets.operator_token_file,
+        "SECRETS_KEY_FILE": secrets.secrets_key_file,
         "SPOOL_DIR": tmp_path / "spool",
         "LISTEN_ADDRESS": f"unix:{tmp_path}/role",
         # Nothing to authenticate with, and no asking around for the metadata of a machine in the cloud.

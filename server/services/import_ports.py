@@ -49,8 +49,8 @@ class ImportStore(Protocol):
         """Says how far a run is. False where the job is not this run's any more."""
         ...
 
-    def count_new(self, *, tenant_id: UUID) -> Query[None]:
-        """Counts a queued job. In the transaction that inserts it."""
+    def count_new(self, *, tenant_id: UUID) -> Query[int]:
+        """Counts a queued job and says how many there are now. In the transaction that inserts it."""
         ...
 
     def count_moved(self, *, tenant_id: UUID, before: ImportStatus, after: ImportStatus) -> Query[None]:

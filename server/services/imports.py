@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from server.domain.egress import OutgoingUrl, UrlRefused, parse_url
-from server.domain.errors import ImportNotFound, ValidationFailed
+from server.domain.errors import ImportNotFound, Unavailable, ValidationFailed
 from server.domain.ids import new_id, parse_id
 from server.domain.imports import ImportJob, ImportStatus
 from server.services.attempt import MAX_TITLE_LENGTH
@@ -14,6 +14,9 @@ from server.services.packages import DEFAULT_LIMIT, format_cursor, parse_cursor
 from server.services.ports import Clock, Database, Jobs, PageKey, Transaction
 
 MAX_USER_LENGTH = 255
+# So many imports of a tenant may wait: whoever looks for the next job passes all that wait for their turn.
+MAX_WAITING = 1000
+WAITING_RETRY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class Imports:
     clock: Clock
 
     async def create(self, *, tenant_id: UUID, url: str, uploaded_by: str | None, title: str | None) -> ImportJob:
-        """Queues an import. Raises ValidationFailed for a URL that cannot be meant."""
+        """Queues an import. Raises ValidationFailed for what is wrong, and Unavailable if too many wait already."""
         judged = self._judged(url, uploaded_by, title)
         now = self.clock.now()
         job = ImportJob(
@@ -59,7 +62,9 @@ class Imports:
         sealed_url = self.sealer.seal(str(judged), place=place_of(tenant_id, job.id))
         async with self.database.write(tenant_id) as transaction:
             await transaction.run(self.imports.insert(job, sealed_url=sealed_url))
-            await transaction.run(self.imports.count_new(tenant_id=tenant_id))
+            if await transaction.run(self.imports.count_new(tenant_id=tenant_id)) > MAX_WAITING:
+                fault = f"This tenant has {MAX_WAITING} imports waiting, and may not have more"
+                raise Unavailable(fault, retry_after_seconds=WAITING_RETRY_SECONDS)
             await transaction.run(self.jobs.import_package(tenant_id=tenant_id, import_job_id=job.id))
         return job
 

@@ -127,8 +127,9 @@ _COUNT_NEW = statement(
     .on_conflict_do_update(
         index_elements=[import_job_counts.c.tenant_id],
         set_={"queued": import_job_counts.c.queued + _ONE},
-    ),
-    nothing,
+    )
+    .returning(import_job_counts.c.queued),
+    lambda rows: int(rows[0][0]),
 )
 
 
@@ -213,8 +214,8 @@ class PostgresImports:
             tenant=job.tenant_id, job=job.id, run=job.run_id, received=bytes_received, total=bytes_total, at=at
         )
 
-    def count_new(self, *, tenant_id: UUID) -> Query[None]:
-        """Counts a queued job. In the transaction that inserts it."""
+    def count_new(self, *, tenant_id: UUID) -> Query[int]:
+        """Counts a queued job and says how many there are now. In the transaction that inserts it."""
         return _COUNT_NEW.bind(tenant=tenant_id)
 
     def count_moved(self, *, tenant_id: UUID, before: ImportStatus, after: ImportStatus) -> Query[None]:

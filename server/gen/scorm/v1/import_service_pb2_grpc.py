@@ -67,7 +67,7 @@ class ImportServiceServicer:
         """Queues an import and answers at once. The file is fetched with GET, without credentials, from a public address
         only, over at most 3 redirects, and then judged as an upload is. What its server fails at for a moment (no
         connection, 408, 425, 429, 5xx) is tried 5 times, after pauses or when `Retry-After` says; other answers fail the
-        import. Fails with VALIDATION_ERROR.
+        import. Fails with VALIDATION_ERROR, and with SERVICE_UNAVAILABLE while 1000 imports of the tenant wait.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,7 @@ class ImportServiceStub:
     """Queues an import and answers at once. The file is fetched with GET, without credentials, from a public address
     only, over at most 3 redirects, and then judged as an upload is. What its server fails at for a moment (no
     connection, 408, 425, 429, 5xx) is tried 5 times, after pauses or when `Retry-After` says; other answers fail the
-    import. Fails with VALIDATION_ERROR.
+    import. Fails with VALIDATION_ERROR, and with SERVICE_UNAVAILABLE while 1000 imports of the tenant wait.
     """
     GetImport: _grpc.UnaryUnaryMultiCallable[_import_service_pb2.GetImportRequest, _import_service_pb2.GetImportResponse]
     """Gets one import. Fails with IMPORT_NOT_FOUND."""
@@ -61,7 +61,7 @@ class ImportServiceAsyncStub(ImportServiceStub):
     """Queues an import and answers at once. The file is fetched with GET, without credentials, from a public address
     only, over at most 3 redirects, and then judged as an upload is. What its server fails at for a moment (no
     connection, 408, 425, 429, 5xx) is tried 5 times, after pauses or when `Retry-After` says; other answers fail the
-    import. Fails with VALIDATION_ERROR.
+    import. Fails with VALIDATION_ERROR, and with SERVICE_UNAVAILABLE while 1000 imports of the tenant wait.
     """
     GetImport: _aio.UnaryUnaryMultiCallable[_import_service_pb2.GetImportRequest, _import_service_pb2.GetImportResponse]  # type: ignore[assignment]
     """Gets one import. Fails with IMPORT_NOT_FOUND."""
@@ -86,7 +86,7 @@ class ImportServiceServicer(metaclass=_abc_1.ABCMeta):
         """Queues an import and answers at once. The file is fetched with GET, without credentials, from a public address
         only, over at most 3 redirects, and then judged as an upload is. What its server fails at for a moment (no
         connection, 408, 425, 429, 5xx) is tried 5 times, after pauses or when `Retry-After` says; other answers fail the
-        import. Fails with VALIDATION_ERROR.
+        import. Fails with VALIDATION_ERROR, and with SERVICE_UNAVAILABLE while 1000 imports of the tenant wait.
         """
 
     @_abc_1.abstractmethod

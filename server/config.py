@@ -8,8 +8,10 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 
+from server.domain.egress import IpNetwork
 from server.storage.dsn import Dsn, parse_dsn
 
 GIB = 1024**3
@@ -85,6 +87,13 @@ def _address(text: str) -> str:
     return text
 
 
+def _networks(text: str) -> tuple[IpNetwork, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as fault:
+        raise ValueError(f"must be ranges such as 10.1.0.0/16, fd00:1::/32: {fault}") from None
+
+
 def _log_level(text: str) -> str:
     if text.lower() not in _LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}, not {text!r}")
@@ -154,6 +163,14 @@ class Settings:
             "OPERATOR_TOKEN_FILE", "file with the operator's credential; worker and admin only", "", read=_path_or_none
         )
     )
+    secrets_key_file: Path | None = field(
+        metadata=_setting(
+            "SECRETS_KEY_FILE",
+            "file with the secret that encrypts what customers entrust to us, 32 bytes or more; serve and worker only",
+            "",
+            read=_path_or_none,
+        )
+    )
     content_signing_key_file: Path = field(
         metadata=_setting(
             "CONTENT_SIGNING_KEY_FILE", "PEM file with the Ed25519 key that signs content tokens", read=Path
@@ -203,6 +220,17 @@ class Settings:
     transfer_threads: int = field(
         metadata=_setting(
             "TRANSFER_THREADS", "concurrent requests to storage per upload process", "16", read=_whole(1, 256)
+        )
+    )
+    imports_at_once: int = field(
+        metadata=_setting("IMPORTS_AT_ONCE", "imports from URLs that a worker runs at once", "8", read=_whole(1, 100))
+    )
+    egress_allow_cidrs: tuple[IpNetwork, ...] = field(
+        metadata=_setting(
+            "EGRESS_ALLOW_CIDRS",
+            "ranges that customers' URLs may lead to though they are not public, comma-separated",
+            "",
+            read=_networks,
         )
     )
     drain_seconds: float = field(

@@ -32,6 +32,8 @@ from server.gen.scorm.v1 import (
     admin_service_pb2_grpc,
     health_service_pb2,
     health_service_pb2_grpc,
+    import_service_pb2,
+    import_service_pb2_grpc,
     package_service_pb2,
     package_service_pb2_grpc,
     player_service_pb2,
@@ -42,6 +44,7 @@ from server.rpc.access import access_table
 from server.rpc.admin import AdminServicer
 from server.rpc.edge_check import EdgeCheckServicer
 from server.rpc.health import HealthServicer
+from server.rpc.imports import ImportServicer, failure_of
 from server.rpc.interceptors import Around, authenticate, log_call, tell_errors, validate
 from server.rpc.packages import Links, PackageServicer
 from server.rpc.player import PlayerServicer
@@ -49,6 +52,8 @@ from server.services.administration import Administration
 from server.services.authentication import Authenticator
 from server.services.idempotency import Idempotency
 from server.services.idempotent_uploads import IdempotentUploads
+from server.services.import_runs import ImportLimits, ImportRuns
+from server.services.imports import Imports
 from server.services.packages import Packages
 from server.services.previews import Previews
 from server.services.transfer import TransferThreads
@@ -58,10 +63,13 @@ from server.storage.allocator import give_large_blocks_back
 from server.storage.api_keys import PostgresApiKeys
 from server.storage.blobs import GcsBlobs
 from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
+from server.storage.egress import HttpEgress
 from server.storage.idempotency import PostgresIdempotencyKeys
+from server.storage.imports import PostgresImports
 from server.storage.migrate import DatabaseRefused, migrate, refusals_told
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
+from server.storage.sealing import AesSealer
 from server.storage.signing import ContentTokenSigner, DownloadTokenSigner, PreviewTokens, load_private_key
 from server.storage.spool import DiskSpool, SpoolUnusable
 from server.storage.tenants import PostgresTenants
@@ -69,11 +77,12 @@ from server.storage.uploads import PostgresUploads
 
 PACKAGE_SERVICE = package_service_pb2.DESCRIPTOR.services_by_name["PackageService"]
 HEALTH_SERVICE = health_service_pb2.DESCRIPTOR.services_by_name["HealthService"]
+IMPORT_SERVICE = import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
 PLAYER_SERVICE = player_service_pb2.DESCRIPTOR.services_by_name["PlayerService"]
 # How often what is alive says so before it counts as lost.
 BEATS = 6
 ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
-SERVED = [PACKAGE_SERVICE, PLAYER_SERVICE, HEALTH_SERVICE]
+SERVED = [PACKAGE_SERVICE, IMPORT_SERVICE, PLAYER_SERVICE, HEALTH_SERVICE]
 
 
 class SystemClock:
@@ -131,6 +140,19 @@ class Core:
         """Without `uploads` it refuses them."""
         return PackageServicer(packages=self.packages, previews=self.previews, uploads=uploads, links=self.links)
 
+    def import_servicer(self) -> ImportServicer:
+        """Queues imports; the worker runs them."""
+        return ImportServicer(
+            Imports(
+                database=self.database,
+                imports=PostgresImports(),
+                jobs=jobs.PostgresJobs(),
+                egress=HttpEgress(opened=self.settings.egress_allow_cidrs),
+                sealer=_sealer(self.settings),
+                clock=self.clock,
+            )
+        )
+
     def health_servicer(self) -> HealthServicer:
         """Asks the database."""
         return HealthServicer(database=self.database, clock=self.clock)
@@ -142,11 +164,13 @@ async def serve(settings: Settings) -> None:
         core = await Core.open(settings, stack)
         packages, health = core.package_servicer(None), core.health_servicer()
         player = PlayerServicer(previews=core.previews, links=core.links)
+        imports = core.import_servicer()
         check = EdgeCheckServicer(authenticator=core.authenticator, packages=core.packages)
         serving = lifecycle.Serving(
             registrations=[
                 lambda server: package_service_pb2_grpc.add_PackageServiceServicer_to_server(packages, server),
                 lambda server: player_service_pb2_grpc.add_PlayerServiceServicer_to_server(player, server),
+                lambda server: import_service_pb2_grpc.add_ImportServiceServicer_to_server(imports, server),
                 lambda server: health_service_pb2_grpc.add_HealthServiceServicer_to_server(health, server),
                 lambda server: add_AuthorizationServicer_to_server(check, server),
             ],
@@ -161,8 +185,10 @@ async def upload(settings: Settings) -> None:
     give_large_blocks_back()
     async with AsyncExitStack() as stack:
         core = await Core.open(settings, stack)
-        uploads = _uploads(core, stack)
-        packages = core.package_servicer(uploads)
+        uploads = _uploads(settings, core.database, _blobs(settings), stack)
+        idempotent = IdempotentUploads(uploads=uploads, idempotency=core.idempotency)
+        stack.push_async_callback(idempotent.drain)
+        packages = core.package_servicer(idempotent)
         serving = lifecycle.Serving(
             registrations=[
                 lambda server: package_service_pb2_grpc.add_PackageServiceServicer_to_server(packages, server)
@@ -182,12 +208,15 @@ async def worker(settings: Settings) -> None:
         database = PostgresOperatorDatabase(dsn)
         await database.open()
         stack.push_async_callback(database.close)
+        blobs = _blobs(settings)
         loops = worker_loops.loops_of(
             dsn,
             database=database,
-            blobs=_blobs(settings),
+            blobs=blobs,
             clock=clock,
             lost_seconds=settings.lost_seconds,
+            imports=await _import_runs(settings, blobs, stack),
+            imports_at_once=settings.imports_at_once,
             credential_file=settings.storage_credential_file,
         )
         await stack.enter_async_context(worker_loops.in_background(*loops))
@@ -214,28 +243,43 @@ async def _run(serving: lifecycle.Serving, settings: Settings, *, drain_seconds:
     await lifecycle.run(serving, address=address, drain_seconds=drain_seconds, grace_seconds=grace_seconds)
 
 
-def _uploads(core: Core, stack: AsyncExitStack) -> IdempotentUploads:
-    settings = core.settings
+async def _import_runs(settings: Settings, blobs: GcsBlobs, stack: AsyncExitStack) -> ImportRuns:
+    """Imports see the database as the server does: one tenant at a time."""
+    give_large_blocks_back()
+    database = PostgresDatabase(settings.database_url, pool_size=settings.database_pool_size)
+    await database.open()
+    stack.push_async_callback(database.close)
+    return ImportRuns(
+        database=database,
+        imports=PostgresImports(),
+        uploads=_uploads(settings, database, blobs, stack),
+        egress=HttpEgress(opened=settings.egress_allow_cidrs),
+        sealer=_sealer(settings),
+        clock=SystemClock(),
+        limits=ImportLimits(max_bytes=settings.max_package_bytes),
+        tell=failure_of,
+    )
+
+
+def _uploads(settings: Settings, database: PostgresDatabase, blobs: GcsBlobs, stack: AsyncExitStack) -> Uploads:
     threads = TransferThreads(settings.transfer_threads)
     stack.callback(threads.close)
     spool = _spool(settings)
     stack.callback(spool.close)
     limits = ZipLimits(max_expanded_bytes=settings.max_expanded_bytes, max_files=settings.max_package_files)
     uploads = Uploads(
-        database=core.database,
+        database=database,
         uploads=PostgresUploads(),
         packages=PostgresPackages(),
         quotas=PostgresQuotas(),
-        blobs=_blobs(settings),
-        clock=core.clock,
+        blobs=blobs,
+        clock=SystemClock(),
         spool=spool,
         limits=UploadLimits(zip=limits, beat_seconds=settings.lost_seconds / BEATS, lost_seconds=settings.lost_seconds),
         threads=threads,
     )
     stack.push_async_callback(uploads.drain)
-    idempotent = IdempotentUploads(uploads=uploads, idempotency=core.idempotency)
-    stack.push_async_callback(idempotent.drain)
-    return idempotent
+    return uploads
 
 
 def _spool(settings: Settings) -> DiskSpool:
@@ -252,6 +296,12 @@ def _blobs(settings: Settings) -> GcsBlobs:
         return GcsBlobs(settings.gcs_bucket, threads=settings.transfer_threads)
     except (GoogleAuthError, OSError) as error:
         raise SettingsError(f"GCS_BUCKET: no credentials for bucket {settings.gcs_bucket}: {error}") from error
+
+
+def _sealer(settings: Settings) -> AesSealer:
+    if settings.secrets_key_file is None:
+        raise SettingsError("serve and worker need SECRETS_KEY_FILE")
+    return AesSealer(_secret(settings.secrets_key_file))
 
 
 def _links(settings: Settings, clock: SystemClock) -> Links:

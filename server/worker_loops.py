@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from server.services import idempotency, sweeper
+from server.services.import_runs import ImportRuns
 from server.services.ports import Clock
 from server.storage import jobs
 from server.storage.blobs import GcsBlobs
@@ -22,6 +23,7 @@ from server.storage.uploads import PostgresUploads
 log = structlog.get_logger("worker_loops")
 FORGET_SECONDS = 60
 CREDENTIAL_SECONDS = 10
+IMPORT_GRACE_SECONDS = 2.0
 Loop = Callable[[], Awaitable[None]]
 
 
@@ -32,9 +34,11 @@ def loops_of(
     blobs: GcsBlobs,
     clock: Clock,
     lost_seconds: float,
+    imports: ImportRuns,
+    imports_at_once: int,
     credential_file: Path | None,
 ) -> list[Loop]:
-    """Jobs, sweeper, rescue of jobs whose worker died, and, for a real bucket, the gateway's credential."""
+    """Jobs, imports, sweeper, rescue of jobs whose worker died, and, for a real bucket, the gateway's credential."""
 
     async def delete_package_files(**package: Any) -> None:
         await sweeper.delete_package_files(blobs=blobs, **package)
@@ -47,13 +51,24 @@ def loops_of(
     async def forget() -> None:
         await idempotency.forget_expired(database=database, keys=PostgresIdempotencyKeys(), clock=clock)
 
-    handlers = jobs.JobHandlers(delete_package_files=delete_package_files)
+    handlers = jobs.JobHandlers(delete_package_files=delete_package_files, import_package=imports.run)
     # One app each: leaving `open_async` closes the connections of everybody who uses the same app.
-    runner, rescuer = jobs.build_worker_app(dsn, handlers), jobs.build_worker_app(dsn, handlers)
+    runner, importer, rescuer = (jobs.build_worker_app(dsn, handlers) for _ in range(3))
 
     async def run_jobs() -> None:
         async with runner.open_async():
             await jobs.run_jobs(runner, lost_seconds=lost_seconds)
+
+    async def run_imports() -> None:
+        # Imports take long: they leave the other jobs alone, and whoever stops does not wait for them to end.
+        async with importer.open_async():
+            await jobs.run_jobs(
+                importer,
+                queue=jobs.IMPORTS_QUEUE,
+                concurrency=imports_at_once,
+                grace_seconds=IMPORT_GRACE_SECONDS,
+                lost_seconds=lost_seconds,
+            )
 
     async def rescue() -> None:
         async with rescuer.open_async():
@@ -62,6 +77,7 @@ def loops_of(
     pause = lost_seconds / 4
     loops: list[Loop] = [
         lambda: _for_ever("jobs", run_jobs, pause_seconds=1),
+        lambda: _for_ever("imports", run_imports, pause_seconds=1),
         lambda: run_as_single_holder(dsn, "sweeper", lambda: _for_ever("sweeper", sweep, pause_seconds=pause)),
         lambda: run_as_single_holder(dsn, "rescue", lambda: _for_ever("rescue", rescue, pause_seconds=pause)),
         lambda: run_as_single_holder(dsn, "forget", lambda: _for_ever("forget", forget, pause_seconds=FORGET_SECONDS)),

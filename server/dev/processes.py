@@ -166,6 +166,8 @@ class Processes:
             "SPOOL_DIR": self.settings.passed_on.get("SPOOL_DIR", str(self.place.var / "spool")),
             **self._bucket(),
         }
+        if role != "upload":
+            environment["SECRETS_KEY_FILE"] = str(self.secrets.secrets_key_file)
         if role == "worker":
             environment |= {"OPERATOR_DATABASE_URL": databases.operator, **self._operator()}
         command = self._python(name, ["server", role], environment, ready=accepts(address))

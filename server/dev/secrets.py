@@ -16,6 +16,7 @@ class Secrets:
 
     api_key_pepper_file: Path
     operator_token_file: Path
+    secrets_key_file: Path
     content_signing_key_file: Path
     download_signing_key_file: Path
     preview_signing_key_file: Path
@@ -28,6 +29,7 @@ def load_or_create(folder: Path) -> Secrets:
     return Secrets(
         api_key_pepper_file=_kept(folder / "api-key-pepper", _token),
         operator_token_file=_kept(folder / "operator-token", _token),
+        secrets_key_file=_kept(folder / "secrets-key", _token),
         content_signing_key_file=_kept(folder / "content-signing-key.pem", _ed25519_pem),
         download_signing_key_file=_kept(folder / "download-signing-key.pem", _ed25519_pem),
         preview_signing_key_file=_kept(folder / "preview-signing-key.pem", _ed25519_pem),

@@ -9,13 +9,14 @@
     ├── MissingScope               a valid credential that may not do this
     ├── QuotaExceeded              the tenant has used up what it may use
     ├── NotFound                   nothing there, or not for this tenant
-    │   ├── PackageNotFound, SessionNotFound, DispatchNotFound
+    │   ├── PackageNotFound, SessionNotFound, DispatchNotFound, ImportNotFound
     │   └── TenantNotFound, ApiKeyNotFound      (operators only)
     ├── Conflict                   the state does not allow it
     │   ├── RevisionMismatch       it is not at the version that the caller named
     │   └── IdempotencyConflict    the idempotency key stands for something else
     ├── Gone                       it was there and is not any more
     ├── Unavailable                try again later
+    ├── RemoteFailed               a server that the caller named failed
     └── DatabaseFailed             Postgres failed
 
 No error carries a status code: `server.rpc.errors` maps them once. Messages are safe to show to callers.
@@ -137,6 +138,12 @@ class DispatchNotFound(NotFound):
     message = "Dispatch not found"
 
 
+class ImportNotFound(NotFound):
+    """The tenant has no such import."""
+
+    message = "Import not found"
+
+
 class TenantNotFound(NotFound):
     """The operator named a tenant that does not exist."""
 
@@ -191,6 +198,16 @@ class Unavailable(DomainError):
     """Cannot be done now; worth trying again after `retry_after_seconds`."""
 
     message = "Service temporarily unavailable"
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RemoteFailed(DomainError):
+    """A server that the caller named did not do its part; worth trying again, after what it asked for if it did."""
+
+    message = "The server at this URL could not be reached"
 
     def __init__(self, message: str | None = None, *, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)

@@ -43,6 +43,7 @@ CATALOGUE: Mapping[str, Entry] = {
     "PACKAGE_NOT_FOUND": Entry(_Code.NOT_FOUND, 404, "SCORM package not found"),
     "SESSION_NOT_FOUND": Entry(_Code.NOT_FOUND, 404, "Session not found"),
     "DISPATCH_NOT_FOUND": Entry(_Code.NOT_FOUND, 404, "Dispatch not found"),
+    "IMPORT_NOT_FOUND": Entry(_Code.NOT_FOUND, 404, "Import not found"),
     "CONFLICT": Entry(_Code.ABORTED, 409, "State conflict"),
     "RATE_LIMIT_EXCEEDED": Entry(_Code.RESOURCE_EXHAUSTED, 429, "Rate limit exceeded"),
     "INTERNAL_ERROR": Entry(_Code.INTERNAL, 500, "Internal server error"),
@@ -74,11 +75,13 @@ _REASONS: Mapping[type[errors.DomainError], str] = {
     errors.PackageNotFound: "PACKAGE_NOT_FOUND",
     errors.SessionNotFound: "SESSION_NOT_FOUND",
     errors.DispatchNotFound: "DISPATCH_NOT_FOUND",
+    errors.ImportNotFound: "IMPORT_NOT_FOUND",
     errors.TenantNotFound: "TENANT_NOT_FOUND",
     errors.ApiKeyNotFound: "API_KEY_NOT_FOUND",
     errors.Conflict: "CONFLICT",
     errors.Gone: "GONE",
     errors.Unavailable: "SERVICE_UNAVAILABLE",
+    errors.RemoteFailed: "BAD_GATEWAY",
     errors.DatabaseFailed: "DATABASE_ERROR",
 }
 

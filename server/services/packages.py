@@ -114,7 +114,7 @@ class Packages:
 def format_cursor(key: PageKey) -> str:
     """An opaque name for a place in the list."""
     microseconds = int((key.created_at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000 + 0.5)
-    return base64.urlsafe_b64encode(microseconds.to_bytes(8) + key.package_id.bytes).decode()
+    return base64.urlsafe_b64encode(microseconds.to_bytes(8) + key.id.bytes).decode()
 
 
 def parse_cursor(text: str) -> PageKey:

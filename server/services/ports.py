@@ -79,10 +79,10 @@ class OperatorDatabase(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PageKey:
-    """The last package of a page, after which the next begins."""
+    """The last row of a page, after which the next begins."""
 
     created_at: datetime
-    package_id: UUID
+    id: UUID
 
 
 class PackageStore(Protocol):
@@ -229,6 +229,10 @@ class Jobs(Protocol):
 
     def delete_package_files(self, *, tenant_id: UUID, package_id: UUID) -> Query[None]:
         """Removes everything under the package's prefix, again and again until it is gone."""
+        ...
+
+    def import_package(self, *, tenant_id: UUID, import_job_id: UUID) -> Query[None]:
+        """Runs an import. Of one tenant few run at once, so that others find room."""
         ...
 
 

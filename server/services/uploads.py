@@ -6,8 +6,8 @@ Whoever finds it without a recent sign of life may delete what lies under its pr
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -21,13 +21,16 @@ from server.domain.zip_rules import ZipLimits
 from server.services import upload_answers
 from server.services.attempt import Attempt, Contents
 from server.services.idempotency import Claim
-from server.services.ports import Blobs, Clock, Database, PackageStore, QuotaStore, UploadStore
+from server.services.ports import Blobs, Clock, Database, PackageStore, QuotaStore, Transaction, UploadStore
 from server.services.transfer import TransferThreads, wait_for
 from server.services.upload_ports import PackageSource, Spool
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 30
+
+# What else the transaction does that makes a package visible. Whatever it raises, there will be no package.
+Also = Callable[[Transaction, Package], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +70,10 @@ class Uploads:
         source: PackageSource,
         declared_bytes: int | None = None,
         claim: Claim | None = None,
+        title: str | None = None,
+        also: Also | None = None,
     ) -> Package:
-        """Takes in a package and answers once it is complete and visible.
+        """Takes in a package and answers once it is complete and visible. `title` counts before the manifest's.
 
         Raises ValidationFailed (`file`), TooLarge, QuotaExceeded, Unavailable, Conflict if it was taken for dead, and
         whatever `source` raises. Of an upload that fails or is cancelled nothing remains; that is done afterwards,
@@ -87,7 +92,7 @@ class Uploads:
         self._running[attempt.package_id] = tenant_id
         try:
             await self._begin(attempt)
-            package = await self._while_beating(attempt, self._store(attempt, source))
+            package = await self._while_beating(attempt, self._store(attempt, source, title, also))
         except BaseException:
             attempt.claim = None
             self._later(self._clean_up(attempt))
@@ -122,15 +127,16 @@ class Uploads:
                 self.uploads.begin(tenant_id=attempt.tenant_id, package_id=attempt.package_id, at=self.clock.now())
             )
 
-    async def _store(self, attempt: Attempt, source: PackageSource) -> Package:
+    async def _store(self, attempt: Attempt, source: PackageSource, title: str | None, also: Also | None) -> Package:
         await attempt.receive(source)
         contents = await attempt.read(limits=self.limits.zip, filename=source.filename)
         # Judged again with the package itself, but by now gigabytes need not be copied in vain.
         await self._check_quota(attempt.tenant_id, stored_bytes=_stored_bytes(attempt, contents))
         await attempt.store(contents)
-        return await self._publish(attempt, contents, source)
+        contents = replace(contents, title=title or contents.title)
+        return await self._publish(attempt, contents, source, also)
 
-    async def _publish(self, attempt: Attempt, contents: Contents, source: PackageSource) -> Package:
+    async def _publish(self, attempt: Attempt, contents: Contents, source: PackageSource, also: Also | None) -> Package:
         now = self.clock.now()
         tenant_id, package_id = attempt.tenant_id, attempt.package_id
         package = Package(
@@ -167,6 +173,8 @@ class Uploads:
                 # None where another package was deleted in between.
                 raise exceeded or Unavailable(retry_after_seconds=1)
             await transaction.run(insert)
+            if also:
+                await also(transaction, package)
         return package
 
     async def _while_beating(self, attempt: Attempt, work: Coroutine[Any, Any, Package]) -> Package:

@@ -15,11 +15,15 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from sqlalchemy import Text, column, func, literal_column, table
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from server.domain.errors import Unavailable
 from server.services.ports import Query
 from server.storage import tables
 from server.storage.sql import nothing, param, statement
 
 QUEUE = "default"
+IMPORTS_QUEUE = "imports"
+# So many imports of one tenant run at once, in all workers together: jobs with the same lock run one after the other.
+IMPORT_LANES = 2
 LONGEST_PAUSE_SECONDS = 600
 LOST_SECONDS = 60.0
 
@@ -28,6 +32,7 @@ _jobs = table(
     "procrastinate_jobs",
     column("queue_name", Text()),
     column("task_name", Text()),
+    column("lock", Text()),
     column("queueing_lock", Text()),
     column("args", JSONB()),
     column("status", Text()),
@@ -54,6 +59,18 @@ _DELETE_PACKAGE_FILES = statement(
     nothing,
 )
 
+_JOB = param("job", Text())
+_IMPORT_PACKAGE = statement(
+    "jobs.import_package",
+    insert(_jobs).values(
+        queue_name=literal_column(f"'{IMPORTS_QUEUE}'"),
+        task_name=literal_column("'import_package'"),
+        lock=param("lane", Text()),
+        args=func.jsonb_build_object(literal_column("'tenant_id'"), _TENANT, literal_column("'import_job_id'"), _JOB),
+    ),
+    nothing,
+)
+
 
 class PostgresJobs:
     """Keeps `server.services.ports.Jobs`."""
@@ -62,6 +79,11 @@ class PostgresJobs:
         """Removes everything under the package's prefix. Enqueued once while the same job waits."""
         return _DELETE_PACKAGE_FILES.bind(tenant=str(tenant_id), package=str(package_id))
 
+    def import_package(self, *, tenant_id: UUID, import_job_id: UUID) -> Query[None]:
+        """Runs an import, after those of the same tenant that stand before it in one of its lanes."""
+        lane = f"imports/{tenant_id}/{import_job_id.int % IMPORT_LANES}"
+        return _IMPORT_PACKAGE.bind(tenant=str(tenant_id), job=str(import_job_id), lane=lane)
+
 
 class DeletePackageFiles(Protocol):
     """Does the work of the job of that name. Whatever it raises, it is called again later."""
@@ -69,17 +91,26 @@ class DeletePackageFiles(Protocol):
     def __call__(self, *, tenant_id: UUID, package_id: UUID) -> Awaitable[None]: ...
 
 
+class ImportPackage(Protocol):
+    """Does the work of the job of that name. Whatever it raises, it is called again later."""
+
+    def __call__(self, *, tenant_id: UUID, import_job_id: UUID) -> Awaitable[None]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHandlers:
     """Who does the work of each job."""
 
     delete_package_files: DeletePackageFiles
+    import_package: ImportPackage
 
 
 class _ForEver(BaseRetryStrategy):
-    """Again after 2, 4, 8, … seconds, at most LONGEST_PAUSE_SECONDS."""
+    """Again after 2, 4, 8, … seconds, at most LONGEST_PAUSE_SECONDS, or when the exception says."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        if isinstance(exception, Unavailable) and exception.retry_after_seconds is not None:
+            return RetryDecision(retry_in={"seconds": exception.retry_after_seconds})
         pause = min(2 ** min(job.attempts + 1, 16), LONGEST_PAUSE_SECONDS)
         return RetryDecision(retry_in={"seconds": pause})
 
@@ -98,17 +129,27 @@ def build_worker_app(operator_dsn: str, handlers: JobHandlers, *, pool_size: int
     async def delete_package_files(*, tenant_id: str, package_id: str) -> None:
         await handlers.delete_package_files(tenant_id=UUID(tenant_id), package_id=UUID(package_id))
 
+    @app.task(name="import_package", queue=IMPORTS_QUEUE, retry=_ForEver())
+    async def import_package(*, tenant_id: str, import_job_id: str) -> None:
+        await handlers.import_package(tenant_id=UUID(tenant_id), import_job_id=UUID(import_job_id))
+
     return app
 
 
 async def run_jobs(
-    app: procrastinate.App, *, concurrency: int = 4, grace_seconds: float = 10.0, lost_seconds: float = LOST_SECONDS
+    app: procrastinate.App,
+    *,
+    queue: str = QUEUE,
+    concurrency: int = 4,
+    grace_seconds: float = 10.0,
+    lost_seconds: float = LOST_SECONDS,
 ) -> None:
-    """Runs jobs until cancelled; then those that run have `grace_seconds`. What succeeded leaves no row.
+    """Runs jobs of a queue until cancelled; then those that run have `grace_seconds`. What succeeded leaves no row.
 
     A worker counts as dead for `rescue_stalled` after half of `lost_seconds`, and says thrice as often that it lives.
     """
     await app.run_worker_async(
+        queues=[queue],
         concurrency=concurrency,
         delete_jobs="successful",
         install_signal_handlers=False,

@@ -149,7 +149,7 @@ class PostgresPackages:
     def page_after(self, *, tenant_id: UUID, limit: int, after: PageKey) -> Query[list[Package]]:
         """As `page`, but what follows `after`."""
         return _PAGE_AFTER.bind(
-            tenant=tenant_id, limit=limit, after_created_at=after.created_at, after_package=after.package_id
+            tenant=tenant_id, limit=limit, after_created_at=after.created_at, after_package=after.id
         )
 
     def get(self, *, tenant_id: UUID, package_id: UUID) -> Query[Package | None]:

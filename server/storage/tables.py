@@ -36,6 +36,7 @@ TIME = DateTime(timezone=True)
 BYTES = BigInteger()
 HASH = LargeBinary()
 JSON = JSONB()
+BOOLEAN = Boolean()
 
 tenants = Table(
     "tenants",
@@ -139,3 +140,63 @@ idempotency_keys = Table(
 )
 # The worker forgets what expired, tenant by tenant.
 Index("idempotency_keys_expires_idx", idempotency_keys.c.tenant_id, idempotency_keys.c.expires_at)
+
+import_jobs = Table(
+    "import_jobs",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("import_job_id", UUID, nullable=False),
+    Column("url", Text, nullable=False),
+    # The URL with its query, encrypted, as long as it is needed.
+    Column("sealed_url", LargeBinary),
+    Column("title", Text),
+    Column("uploaded_by", Text),
+    Column("status", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("run_id", UUID),
+    Column("bytes_received", BYTES, nullable=False),
+    Column("bytes_total", BYTES),
+    # No foreign key: the package may be deleted, and the job still says what became of it.
+    Column("package_id", UUID),
+    Column("failure", JSONB),
+    Column("created_at", TIME, nullable=False),
+    Column("started_at", TIME),
+    Column("finished_at", TIME),
+    Column("updated_at", TIME, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "import_job_id", name="import_jobs_pkey"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="import_jobs_tenant_fkey"),
+    CheckConstraint(
+        "status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="import_jobs_status_check"
+    ),
+    CheckConstraint("(status = 'running') = (run_id IS NOT NULL)", name="import_jobs_run_check"),
+    CheckConstraint(
+        "(status IN ('queued', 'running')) = (sealed_url IS NOT NULL)", name="import_jobs_sealed_url_check"
+    ),
+)
+Index(
+    "import_jobs_newest_idx",
+    import_jobs.c.tenant_id,
+    import_jobs.c.created_at.desc(),
+    import_jobs.c.import_job_id.desc(),
+)
+Index(
+    "import_jobs_of_status_idx",
+    import_jobs.c.tenant_id,
+    import_jobs.c.status,
+    import_jobs.c.created_at.desc(),
+    import_jobs.c.import_job_id.desc(),
+)
+
+# How many imports of a tenant are in each status: the totals of lists.
+import_job_counts = Table(
+    "import_job_counts",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("queued", BigInteger, nullable=False, server_default="0"),
+    Column("running", BigInteger, nullable=False, server_default="0"),
+    Column("succeeded", BigInteger, nullable=False, server_default="0"),
+    Column("failed", BigInteger, nullable=False, server_default="0"),
+    Column("cancelled", BigInteger, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("tenant_id", name="import_job_counts_pkey"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="import_job_counts_tenant_fkey"),
+)

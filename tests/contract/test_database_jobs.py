@@ -38,7 +38,11 @@ async def tenant(operator_database: PostgresOperatorDatabase) -> UUID:
 
 
 def worker(dsns: Dsns, recorder: Recorder) -> App:
-    return build_worker_app(dsns.operator, JobHandlers(delete_package_files=recorder))
+    async def import_nothing(**_: UUID) -> None:
+        raise AssertionError("nobody asked for an import")
+
+    handlers = JobHandlers(delete_package_files=recorder, import_package=import_nothing)
+    return build_worker_app(dsns.operator, handlers)
 
 
 async def enqueue(database: PostgresDatabase, tenant: UUID, package: UUID) -> None:

@@ -20,6 +20,7 @@ from server.storage.tables import METADATA
 from tests.databases import Dsns, Template
 
 ROOT = Path(__file__).resolve().parents[2]
+NEWEST = max(path.name[:4] for path in (Path(MIGRATIONS) / "versions").glob("0*.py"))
 JOBS_STEPS = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
 
 
@@ -91,7 +92,7 @@ def test_migrating_again_and_at_once_is_harmless(database_template: Template) ->
         migrators = [subprocess.Popen([sys.executable, "-c", program, dsns.owner], cwd=ROOT) for _ in range(3)]
         assert [migrator.wait(60) for migrator in migrators] == [0, 0, 0]
         with psycopg.connect(dsns.owner) as connection:
-            assert connection.execute("select version_num from alembic_version").fetchall() == [("0004",)]
+            assert connection.execute("select version_num from alembic_version").fetchall() == [(NEWEST,)]
 
 
 def test_the_migrations_as_a_script_make_the_same(database_template: Template) -> None:

@@ -148,7 +148,11 @@ async def use(dsns: Dsns) -> None:
     async def handle(*, tenant_id: UUID, package_id: UUID) -> None:
         done.append((tenant_id, package_id))
 
-    app = jobs.build_worker_app(dsns.operator, jobs.JobHandlers(delete_package_files=handle))
+    async def import_nothing(**_: UUID) -> None:
+        raise AssertionError("nobody asked for an import")
+
+    handlers = jobs.JobHandlers(delete_package_files=handle, import_package=import_nothing)
+    app = jobs.build_worker_app(dsns.operator, handlers)
     async with app.open_async():
         await jobs.run_waiting_jobs(app)
         assert await jobs.rescue_stalled(app) == 0

@@ -180,6 +180,7 @@ def ready_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "DOWNLOAD_SIGNING_KEY_FILE": secrets.download_signing_key_file,
         "PREVIEW_SIGNING_KEY_FILE": secrets.preview_signing_key_file,
         "OPERATOR_TOKEN_FILE": secrets.operator_token_file,
+        "SECRETS_KEY_FILE": secrets.secrets_key_file,
         "SPOOL_DIR": tmp_path / "spool",
         "LISTEN_ADDRESS": f"unix:{tmp_path}/role",
         # Nothing to authenticate with, and no asking around for the metadata of a machine in the cloud.

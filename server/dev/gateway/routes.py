@@ -94,7 +94,7 @@ def _rest_lines(route: RestRoute) -> list[str]:
     return [
         f"- name: {route.rpc}",
         f"  match: {{{_path_match(route.path)}, headers: [{_method_match(route.methods)}]}}",
-        f"  route: {{{_action(route.rpc, route.access, safe=route.method == 'GET')}}}",
+        f"  route: {{{_action(route.rpc, route.access, safe=route.method == 'GET', streams=route.streams)}}}",
         f"  metadata: {{filter_metadata: {{scorm.edge: {{{metadata}}}}}}}",
         "  typed_per_filter_config:",
         *(f"    {line}" for line in filters),
@@ -126,10 +126,11 @@ def grpc_lines(methods: Iterable[MethodDescriptor]) -> list[str]:
 def _grpc_lines(method: MethodDescriptor) -> list[str]:
     name, access = f"{method.containing_service.full_name}/{method.name}", access_of(method)
     filters = [_context(access), *_whole(streams=method.client_streaming)]
+    action = _action(name, access, safe=access.scope in ("read", "public"), streams=method.client_streaming)
     return [
         f"- name: grpc {name}",
         f"  match: {{path: /{name}, grpc: {{}}}}",
-        f"  route: {{{_action(name, access, safe=access.scope in ('read', 'public'))}}}",
+        f"  route: {{{action}}}",
         f"  metadata: {{filter_metadata: {{scorm.edge: {{{_access(access)}}}}}}}",
         f"  typed_per_filter_config: {{{', '.join(filters)}}}",
     ]
@@ -141,8 +142,8 @@ def service_lines(methods: Iterable[MethodDescriptor]) -> list[str]:
     return [f"- {name}" for name in names]
 
 
-def _action(rpc: str, access: Access, *, safe: bool) -> str:
-    if access.rate_class == "upload":
+def _action(rpc: str, access: Access, *, safe: bool, streams: bool) -> str:
+    if streams:
         # As long as it takes, and never twice: the body is gone.
         return f"cluster: upload, timeout: 0s, idle_timeout: {UPLOAD_IDLE_SECONDS}s, retry_policy: {{}}"
     retry = f", retry_policy: {_RETRY_READ}" if safe else ""

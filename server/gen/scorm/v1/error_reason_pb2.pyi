@@ -32,6 +32,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_TENANT_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_API_KEY_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_BAD_GATEWAY: _ClassVar[ErrorReason]
+    ERROR_REASON_IMPORT_NOT_FOUND: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_BAD_REQUEST: ErrorReason
 ERROR_REASON_VALIDATION_ERROR: ErrorReason
@@ -58,3 +59,4 @@ ERROR_REASON_HEADERS_TOO_LARGE: ErrorReason
 ERROR_REASON_TENANT_NOT_FOUND: ErrorReason
 ERROR_REASON_API_KEY_NOT_FOUND: ErrorReason
 ERROR_REASON_BAD_GATEWAY: ErrorReason
+ERROR_REASON_IMPORT_NOT_FOUND: ErrorReason

@@ -31,11 +31,11 @@ def opened_lane(stack: Stack) -> Iterator[Lane]:
     key = stack.new_tenant()
     with ExitStack() as open_things:
         client = httpx.Client(base_url=stack.base_url, headers={"X-API-Key": key}, timeout=60)
-        storage = httpx.Client(base_url=stack.storage_url, timeout=60)
+        anonymous = httpx.Client(timeout=60)
         database = psycopg.connect(stack.database_url, autocommit=True)
-        for thing in (client, storage, database):
+        for thing in (client, anonymous, database):
             open_things.enter_context(thing)
-        yield Lane(stack, key, client, storage, database)
+        yield Lane(stack, key, stack.storage_url, client, anonymous, database)
 
 
 def run(stack: Stack, cases: list[Hostile]) -> list[str]:

@@ -58,8 +58,9 @@ class Lane:
 
     stack: Stack
     key: str
+    storage_url: str
     client: httpx.Client
-    storage: httpx.Client
+    anonymous: httpx.Client
     database: "psycopg.Connection[tuple[Any, ...]]"
     accepted: dict[str, Hostile] = field(default_factory=dict)
 
@@ -110,7 +111,7 @@ class Lane:
         warnings = read["metadata"].get("warnings", [])
         if case.says and not any(case.says in warning for warning in warnings):
             return f"warned only of {warnings}"
-        status = httpx.get(uploaded["launch_url"], timeout=30).status_code
+        status = self.anonymous.get(uploaded["launch_url"]).status_code
         return None if status == 200 else f"its page answers {status}"
 
     def _left_behind(self) -> str | None:
@@ -143,7 +144,7 @@ class Lane:
         token = ""
         while True:
             params = {"prefix": prefix, "pageToken": token, "maxResults": "1000"}
-            page = self.storage.get(f"/storage/v1/b/{STAND_IN_BUCKET}/o", params=params).json()
+            page = self.anonymous.get(f"{self.storage_url}/storage/v1/b/{STAND_IN_BUCKET}/o", params=params).json()
             yield from (item["name"] for item in page.get("items", []))
             token = page.get("nextPageToken", "")
             if not token:

@@ -136,6 +136,7 @@ def _encodings() -> Iterator[Hostile]:
         201,
     )
     yield _case("no XML", b"%PDF-1.7", "imsmanifest.xml is not")
+    yield _case("a comment that does not end, behind white space that is none to XML", b"\x0b\x0b<!--", _NOT_XML)
     yield _case("nothing", b"", "imsmanifest.xml is not")
     yield _case("half of it", manifest12()[:700], _NOT_XML)
     yield _case("a page of HTML", "<!doctype html><html></html>", _DOCTYPE)

@@ -8,9 +8,11 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
 PYTHON ?=
 BIN := .venv/bin
 ARGS ?=
+SECONDS ?= 60
+TARGET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test stress lint generate check-generated lock clean venv venv-dev
+.PHONY: help run test stress fuzz lint generate check-generated lock clean venv venv-dev
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -25,6 +27,10 @@ stress: venv-dev ## Runs the stress tests at full size and prints what they coun
 	@$(BIN)/python -m tests.chromium
 	@exec $(BIN)/python -m pytest -n 0 -rA --full tests/stress $(ARGS)
 
+fuzz: venv-dev ## Fuzzes archive, manifest and form, SECONDS (60) each, or only TARGET
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements-fuzz.txt
+	@exec $(BIN)/python -m tests.fuzz $(SECONDS) $(TARGET)
+
 lint: venv-dev ## Checks style, types, protos, layers, gateway and generated files
 	@exec $(BIN)/python -m server.dev.lint
 
@@ -37,6 +43,7 @@ check-generated: venv-dev ## Fails if `make generate` would change a file
 lock: venv-dev ## Pins the dependencies of pyproject.toml again
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.txt
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group fuzz -o requirements-fuzz.txt
 
 clean: ## Removes all data and secrets of `make run` in VAR_DIR; keeps .venv
 	@if [ -e "$${VAR_DIR:-var}" ]; then $(MAKE) venv && exec $(BIN)/python -m server.dev --clean; fi

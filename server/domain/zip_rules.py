@@ -286,4 +286,9 @@ def _root_warnings(manifest_name: str, *, outside: int) -> Iterator[str]:
     if folder:
         yield f"The package lies in the folder {show_name(folder)} instead of the root of the zip"
     if outside:
-        yield f"{outside} {'file lies' if outside == 1 else 'files lie'} outside that folder and were left out"
+        lie = (
+            "1 file lies outside that folder and was"
+            if outside == 1
+            else f"{outside} files lie outside that folder and were"
+        )
+        yield f"{lie} left out"

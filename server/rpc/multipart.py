@@ -18,7 +18,6 @@ MAX_FIELD_BYTES = 64 * 1024
 MAX_HEADERS = 32
 MAX_HEADER_BYTES = 16 * 1024
 MAX_PREAMBLE_BYTES = 64 * 1024
-MAX_EPILOGUE_BYTES = 64 * 1024
 # Streams of gRPC may hold messages without bytes; the gateway sends one or two.
 MAX_EMPTY_CHUNKS = 100
 MAX_TEXT_LENGTH = 255
@@ -214,7 +213,6 @@ class _Parts:
         self._file_bytes = 0
         self._received_bytes = 0
         self._ended = False
-        self._epilogue_bytes = 0
         self._name = ""
         self._disposition = b""
         self._header = bytearray()
@@ -224,16 +222,12 @@ class _Parts:
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Parses one chunk and gives the file's bytes in it."""
         self._received_bytes += len(chunk)
-        if self._ended:
-            self._epilogue_bytes += len(chunk)
-            if self._epilogue_bytes > MAX_EPILOGUE_BYTES:
-                raise InvalidRequest("The body goes on after its closing boundary")
-            return
         try:
-            self._parser.write(chunk)
+            if not self._ended:
+                self._parser.write(chunk)
         except FormParserError as error:
             raise InvalidRequest("The body is no well-formed multipart/form-data") from error
-        # The parser skips some bytes without a word, such as blanks after a boundary.
+        # The parser skips some bytes without a word, such as blanks after a boundary and all that follows the last.
         if self._received_bytes - self._file_bytes > FORM_OVERHEAD_BYTES:
             raise InvalidRequest(f"The form has more than {FORM_OVERHEAD_BYTES} bytes around its file")
         yield from self._pieces

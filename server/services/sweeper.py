@@ -23,16 +23,21 @@ async def sweep(
     up now stays for the next pass.
     """
     before = clock.now() - timedelta(seconds=2 * lost_seconds)
-    async with database.write() as transaction:
-        claimed = await transaction.run(uploads.claim_stale(before=before, limit=BATCH))
     swept = 0
-    for upload in claimed:
-        try:
-            await _sweep_one(upload, database=database, uploads=uploads, blobs=blobs)
-            swept += 1
-        except DomainError:
-            log.warning("upload %s is left to the next pass", upload.package_id, exc_info=True)
-    return swept
+    while True:
+        async with database.write() as transaction:
+            claimed = await transaction.run(uploads.claim_stale(before=before, limit=BATCH))
+        done = 0
+        for upload in claimed:
+            try:
+                await _sweep_one(upload, database=database, uploads=uploads, blobs=blobs)
+                done += 1
+            except DomainError:
+                log.warning("upload %s is left to the next pass", upload.package_id, exc_info=True)
+        swept += done
+        # Behind a full batch there may be more; one that failed would be claimed again and again.
+        if done < BATCH:
+            return swept
 
 
 async def _sweep_one(upload: StaleUpload, *, database: OperatorDatabase, uploads: UploadStore, blobs: Blobs) -> None:

@@ -79,8 +79,7 @@ class _EntryReader(io.RawIOBase):
         self._entry = entry
         self._wanted = 0
         self._restart()
-        # Some tools write an empty file as deflated, without the two bytes that this takes.
-        if not entry.size and entry.compressed_size:
+        if not entry.size:
             self._prove_end()
 
     def _restart(self) -> None:
@@ -150,6 +149,7 @@ class _EntryReader(io.RawIOBase):
     def _prove_end(self) -> None:
         """No byte follows, and the checksum is that of the directory."""
         more = self._unpack(1)
-        whole = self._inflate is None or self._inflate.eof
+        # Some tools write an empty file as deflated, without the two bytes that this takes.
+        whole = self._inflate is None or self._inflate.eof or not self._entry.compressed_size
         if more or not whole or self._crc != self._entry.crc:
             raise _damaged(self._entry)

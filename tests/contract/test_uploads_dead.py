@@ -11,6 +11,7 @@ import pytest
 from server.domain.errors import Conflict, Unavailable
 from server.domain.ids import new_id
 from server.domain.packages import content_prefix, original_name
+from server.services import sweeper
 from server.services.sweeper import delete_package_files
 from server.storage.uploads import PostgresUploads
 from tests.contract.uploads_fixtures import (
@@ -107,3 +108,17 @@ async def test_an_upload_that_cannot_report_itself_alive_gives_up_and_takes_its_
         assert host.bucket.names() == []
         host.clock.ahead = timedelta(hours=1)
         assert await host.sweep() == 1
+
+
+async def test_uploads_that_died_by_the_hundred_are_swept_in_one_pass(host: Host) -> None:
+    count = sweeper.BATCH + 1
+    for _ in range(count):
+        async with host.database.write(host.tenant_id) as transaction:
+            await transaction.run(
+                PostgresUploads().begin(
+                    tenant_id=host.tenant_id, package_id=new_id(host.clock.now()), at=host.clock.now()
+                )
+            )
+    host.clock.ahead = timedelta(hours=1)
+    assert await host.sweep() == count
+    assert await host.left() == NOTHING

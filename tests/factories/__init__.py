@@ -18,9 +18,10 @@ from tests.factories.packages import (
     scorm12_package,
     scorm2004_package,
 )
-from tests.factories.zips import Member, zip_bytes
+from tests.factories.zips import End, Member, zip_bytes
 
 __all__ = [
+    "End",
     "Member",
     "course_files",
     "manifest12",

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from server.domain.errors import ValidationFailed
 from server.domain.zip_rules import entry_of
 from server.storage.archive import Archive
+from tests.factories import Member, zip_bytes
 
 
 def zipped(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED, comment: bytes = b"") -> bytes:
@@ -205,6 +206,13 @@ def test_content_that_differs_from_the_directory_is_refused(method: int) -> None
         lies["stream"] = data[:40] + b"\xff" * 5 + data[45:]
     for lie, damaged in lies.items():
         assert "'a.txt' is damaged" in fault(damaged, read=0), lie
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("packed", [None, b""])
+def test_of_an_empty_file_the_checksum_counts_too(method: int, packed: bytes | None) -> None:
+    assert_reads(zip_bytes([Member("a.txt", method=method, packed=packed)]), {"a.txt": b""})
+    assert "'a.txt' is damaged" in fault(zip_bytes([Member("a.txt", method=method, packed=packed, crc=7)]), read=0)
 
 
 def test_the_last_byte_is_not_given_out_before_size_and_checksum_are_proven() -> None:

@@ -167,6 +167,8 @@ def test_a_huge_attribute_or_text_is_read_or_refused_but_never_kills() -> None:
         "<!--" * 200_000,
         "<?xml?>" * 200_000,
         "<?x?> " * 200_000 + "<!--",
+        "\x0b<?",
+        "\x0b\x0b<!--",
     ],
 )
 def test_a_prolog_of_any_kind_is_judged_at_once(text: str) -> None:

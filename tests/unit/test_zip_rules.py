@@ -226,6 +226,8 @@ def test_files_outside_the_wrapper_folder_are_left_out_with_a_warning() -> None:
     planned = plan_of([Member("course/imsmanifest.xml"), Member("readme.txt"), Member("course2/x")])
     assert planned.names == ("imsmanifest.xml",)
     assert planned.warnings[-1] == "2 files lie outside that folder and were left out"
+    planned = plan_of([Member("course/imsmanifest.xml"), Member("readme.txt")])
+    assert planned.warnings[-1] == "1 file lies outside that folder and was left out"
 
 
 def test_a_manifest_at_the_root_wins_over_deeper_ones() -> None:

@@ -146,12 +146,14 @@ def _prolog(text: str) -> Iterator[tuple[int, int]]:
     at = _space_end(text, 0)
     while True:
         if text.startswith("<!--", at):
-            end = text.find("-->", at + 4) + 3
+            close = text.find("-->", at + 4)
+            end = close + 3
         elif text.startswith("<?", at):
-            end = text.find("?>", at + 2) + 2
+            close = text.find("?>", at + 2)
+            end = close + 2
         else:
             return
-        if end < at:
+        if close < 0:
             return
         yield at, end
         at = _space_end(text, end)

@@ -80,7 +80,9 @@ async def operator_database(dsns: Dsns) -> AsyncIterator[PostgresOperatorDatabas
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One copy for each pytest worker; give each test a tenant of its own."""
-    stack = Stack.start(tmp_path_factory.mktemp("stack"))
+    # Tests' own web servers, which imports fetch from.
+    opened = {"EGRESS_ALLOW_CIDRS": "127.0.0.0/8"}
+    stack = Stack.start(tmp_path_factory.mktemp("stack"), environment=opened)
     yield stack
     stack.discard()
 

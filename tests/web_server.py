@@ -38,17 +38,29 @@ class WebServer:
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
+    open_connections: int = 0
 
     def url(self, target: str = "/", *, host: str = "127.0.0.1", scheme: str = "http") -> str:
         return f"{scheme}://{host}:{self.port}{target}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open_connections += 1
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             asked = await _read(reader, writer)
             self.asked.append(asked)
-            await self.answers.get(asked.target.partition("?")[0], answer(404))(asked, writer)
-            await writer.drain()
+            answering = asyncio.ensure_future(
+                self.answers.get(asked.target.partition("?")[0], answer(404))(asked, writer)
+            )
+            # Whoever hangs up is not waited for.
+            hung_up = asyncio.create_task(reader.read())
+            await asyncio.wait((answering, hung_up), return_when=asyncio.FIRST_COMPLETED)
+            hung_up.cancel()
+            answering.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await answering
+                await writer.drain()
+        self.open_connections -= 1
         writer.close()
 
 

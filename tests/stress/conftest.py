@@ -17,6 +17,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "SPOOL_BYTES": str(SPOOL_BYTES),
         "UPLOAD_PROCESSES": "2",
         "DRAIN_SECONDS": "3",
+        "EGRESS_ALLOW_CIDRS": "127.0.0.0/8",
     }
     stack = Stack.start(tmp_path_factory.mktemp("impatient"), environment=environment)
     yield stack

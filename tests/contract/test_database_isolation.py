@@ -11,10 +11,13 @@ import pytest
 from sqlalchemy import select
 
 from server.domain.errors import DatabaseFailed
+from server.domain.ids import new_id
+from server.domain.imports import ImportJob
 from server.services.ports import PageKey
 from server.storage import sql, tables
 from server.storage.api_keys import PostgresApiKeys
 from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
+from server.storage.imports import PostgresImports
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
 from server.storage.sql import SqlQuery, Statement
@@ -155,7 +158,7 @@ async def test_every_query_of_one_tenant_finds_nothing_as_another(
         PACKAGES.delete(tenant_id=other, package_id=package.id),
         PostgresApiKeys().identity(tenant_id=other, key_id=key.id),
     ]
-    for query in [*every_query(other), *named]:
+    for query in [*every_query(other), *named, *await queries_of_imports(database, other)]:
         # Found as itself, in a transaction that is taken back, and not as another.
         with pytest.raises(_TakenBack):
             await _find_and_take_back(database, other, query)
@@ -163,6 +166,31 @@ async def test_every_query_of_one_tenant_finds_nothing_as_another(
             assert not await transaction.run(query), query.statement.name
         async with database.write() as transaction:
             assert not await transaction.run(query), query.statement.name
+
+
+async def queries_of_imports(database: PostgresDatabase, tenant: UUID) -> list[Any]:
+    """One of each statement that finds an import; makes what they find."""
+    imports, run_id = PostgresImports(), new_id(NOW)
+    job = ImportJob(
+        id=new_id(NOW), tenant_id=tenant, url="u", title=None, uploaded_by=None, created_at=NOW, updated_at=NOW
+    )
+    running = job.begin(run_id=run_id, at=NOW)
+    async with database.write(tenant) as transaction:
+        await transaction.run(imports.insert(job, sealed_url=b"sealed"))
+        await transaction.run(imports.count_new(tenant_id=tenant))
+        await transaction.run(imports.save(running))
+    after = PageKey(NOW + timedelta(days=1), job.id)
+    return [
+        *(imports.page(tenant_id=tenant, status=status, limit=10, offset=0) for status in (None, running.status)),
+        *(
+            imports.page_after(tenant_id=tenant, status=status, limit=10, after=after)
+            for status in (None, running.status)
+        ),
+        imports.get(tenant_id=tenant, import_job_id=job.id),
+        imports.lock(tenant_id=tenant, import_job_id=job.id),
+        imports.sealed_url(tenant_id=tenant, import_job_id=job.id),
+        imports.progress(running, bytes_received=1, bytes_total=None, at=NOW),
+    ]
 
 
 class _TakenBack(Exception):
@@ -186,6 +214,8 @@ async def _find_and_take_back(database: PostgresDatabase, tenant: UUID, query: A
         "update api_keys set revoked_at = null",
         "delete from api_keys",
         "truncate packages",
+        "delete from import_jobs",
+        "update import_jobs set url = ''",
         "alter table packages disable row level security",
         "select args from jobs.procrastinate_jobs",
         "delete from jobs.procrastinate_jobs",
@@ -198,7 +228,15 @@ def test_the_server_role_may_do_no_more_than_it_needs(dsns: Dsns, statement: str
         connection.execute(statement.encode())
 
 
-@pytest.mark.parametrize("statement", ["delete from packages", "update packages set title = ''", "truncate tenants"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from packages",
+        "update packages set title = ''",
+        "truncate tenants",
+        "select sealed_url from import_jobs",
+    ],
+)
 def test_the_operator_role_may_not_change_packages(dsns: Dsns, statement: str) -> None:
     with psycopg.connect(dsns.operator) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement.encode())

@@ -115,6 +115,10 @@ REQUIRED = {"DATABASE_URL": GOOD, **FILES}
         ("FRAME_ANCESTORS", ",".join(f"https://lms-{number}.example" for number in range(19))),
         ("DATABASE_POOL_SIZE", "0"),
         ("TRANSFER_THREADS", "0"),
+        ("IMPORTS_AT_ONCE", "0"),
+        ("EGRESS_ALLOW_CIDRS", "10.0.0.1/8"),
+        ("EGRESS_ALLOW_CIDRS", "10.0.0.0/8; ::1"),
+        ("EGRESS_ALLOW_CIDRS", "intranet.example"),
         ("LISTEN_ADDRESS", "foo"),
         ("LISTEN_ADDRESS", "127.0.0.1:70000"),
         ("LISTEN_ADDRESS", "unix:relative"),
@@ -161,6 +165,12 @@ def test_origins_are_taken_as_browsers_write_them() -> None:
     assert settings.base_url == "https://lms.example"
     assert settings.content_base_url == "http://content.example:8080"
     assert settings.frame_ancestors == ("https://*.school.example", "http://10.0.0.1")
+
+
+def test_ranges_that_customers_urls_may_lead_to() -> None:
+    opened = Settings.from_environment({**REQUIRED, "EGRESS_ALLOW_CIDRS": " 10.1.0.0/16,fd00:1::/32 ,127.0.0.1"})
+    assert list(map(str, opened.egress_allow_cidrs)) == ["10.1.0.0/16", "fd00:1::/32", "127.0.0.1/32"]
+    assert Settings.from_environment(REQUIRED).egress_allow_cidrs == ()
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:1", "localhost:50051", "[::]:65535", "unix:/run/scorm/serve"])

@@ -85,6 +85,12 @@ def _address(text: str) -> str:
     return text
 
 
+def _port_or_none(text: str) -> str | None:
+    if text.startswith("unix:"):
+        raise ValueError(f"must be host:port, not {text!r}")
+    return _address(text) if text else None
+
+
 def _log_level(text: str) -> str:
     if text.lower() not in _LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}, not {text!r}")
@@ -197,6 +203,11 @@ class Settings:
     transfer_threads: int = field(
         metadata=_setting(
             "TRANSFER_THREADS", "concurrent requests to storage per upload process", "16", read=_whole(1, 256)
+        )
+    )
+    metrics_address: str | None = field(
+        metadata=_setting(
+            "METRICS_ADDRESS", "host:port where Prometheus reads the process's metrics", "", read=_port_or_none
         )
     )
     drain_seconds: float = field(

@@ -58,6 +58,8 @@ from server.storage.signing import ContentTokenSigner
 from server.storage.spool import DiskSpool, SpoolUnusable
 from server.storage.tenants import PostgresTenants
 from server.storage.uploads import PostgresUploads
+from server.telemetry import readings
+from server.telemetry.metrics import Metrics
 
 PACKAGE_SERVICE = package_service_pb2.DESCRIPTOR.services_by_name["PackageService"]
 HEALTH_SERVICE = health_service_pb2.DESCRIPTOR.services_by_name["HealthService"]
@@ -82,10 +84,12 @@ class Core:
     authenticator: Authenticator
     packages: Packages
     links: Links
+    metrics: Metrics
 
     @classmethod
-    async def open(cls, settings: Settings, stack: AsyncExitStack) -> "Core":
+    async def open(cls, settings: Settings, stack: AsyncExitStack, *, role: str) -> "Core":
         """Connects to Postgres; everything is closed with `stack`."""
+        metrics = await stack.enter_async_context(Metrics.opened(settings.metrics_address, role))
         clock = SystemClock()
         database = PostgresDatabase(settings.database_url, pool_size=settings.database_pool_size)
         await database.open()
@@ -94,20 +98,27 @@ class Core:
             database=database, api_keys=PostgresApiKeys(), clock=clock, pepper=_secret(settings.api_key_pepper_file)
         )
         stack.push_async_callback(authenticator.close)
+        later = jobs.PostgresJobs()
+        metrics.watch(readings.database, database)
+        metrics.watch(readings.key_cache, authenticator)
+        metrics.watch(readings.enqueued_jobs, later)
         return cls(
             settings=settings,
             clock=clock,
             database=database,
             authenticator=authenticator,
-            packages=Packages(
-                database=database, packages=PostgresPackages(), quotas=PostgresQuotas(), jobs=jobs.PostgresJobs()
-            ),
+            packages=Packages(database=database, packages=PostgresPackages(), quotas=PostgresQuotas(), jobs=later),
             links=Links(_signer(settings), clock, settings.content_base_url),
+            metrics=metrics,
         )
 
     def package_servicer(self, uploads: Uploads | None) -> PackageServicer:
         """Without `uploads` it refuses them."""
         return PackageServicer(packages=self.packages, uploads=uploads, links=self.links)
+
+    def arounds(self, services: Sequence[ServiceDescriptor]) -> list[Around]:
+        """What happens around the RPCs of services that callers use."""
+        return [*self.metrics.arounds, *_arounds(services, self.authenticator, None)]
 
     def health_servicer(self) -> HealthServicer:
         """Asks the database."""
@@ -117,7 +128,7 @@ class Core:
 async def serve(settings: Settings) -> None:
     """The role `serve`."""
     async with AsyncExitStack() as stack:
-        core = await Core.open(settings, stack)
+        core = await Core.open(settings, stack, role="serve")
         packages, health = core.package_servicer(None), core.health_servicer()
         check = EdgeCheckServicer(authenticator=core.authenticator, packages=core.packages)
         serving = lifecycle.Serving(
@@ -127,7 +138,7 @@ async def serve(settings: Settings) -> None:
                 lambda server: add_AuthorizationServicer_to_server(check, server),
             ],
             services=[PACKAGE_SERVICE, HEALTH_SERVICE],
-            arounds=_arounds([PACKAGE_SERVICE, HEALTH_SERVICE], core.authenticator, None),
+            arounds=core.arounds([PACKAGE_SERVICE, HEALTH_SERVICE]),
         )
         await lifecycle.run(serving, address=settings.listen_address, drain_seconds=settings.drain_seconds)
 
@@ -136,7 +147,7 @@ async def upload(settings: Settings) -> None:
     """The role `upload`."""
     give_large_blocks_back()
     async with AsyncExitStack() as stack:
-        core = await Core.open(settings, stack)
+        core = await Core.open(settings, stack, role="upload")
         uploads = _uploads(core, stack)
         packages = core.package_servicer(uploads)
         serving = lifecycle.Serving(
@@ -144,7 +155,7 @@ async def upload(settings: Settings) -> None:
                 lambda server: package_service_pb2_grpc.add_PackageServiceServicer_to_server(packages, server)
             ],
             services=[PACKAGE_SERVICE],
-            arounds=_arounds([PACKAGE_SERVICE], core.authenticator, None),
+            arounds=core.arounds([PACKAGE_SERVICE]),
         )
         await lifecycle.run(serving, address=settings.listen_address, drain_seconds=settings.drain_seconds)
 
@@ -155,15 +166,20 @@ async def worker(settings: Settings) -> None:
     if not dsn or settings.operator_token_file is None:
         raise SettingsError("the worker needs OPERATOR_DATABASE_URL and OPERATOR_TOKEN_FILE")
     async with AsyncExitStack() as stack:
+        metrics = await stack.enter_async_context(Metrics.opened(settings.metrics_address, "worker"))
         database = PostgresOperatorDatabase(dsn)
         await database.open()
         stack.push_async_callback(database.close)
+        counts = worker_loops.Counts()
+        metrics.watch(readings.database, database)
+        metrics.watch(readings.worker, counts)
         loops = worker_loops.loops_of(
             dsn,
             database=database,
-            blobs=_blobs(settings),
+            blobs=_blobs(settings, metrics),
             clock=clock,
             credential_file=settings.storage_credential_file,
+            counts=counts,
         )
         await stack.enter_async_context(worker_loops.in_background(*loops))
         admin = AdminServicer(
@@ -178,7 +194,7 @@ async def worker(settings: Settings) -> None:
         serving = lifecycle.Serving(
             registrations=[lambda server: admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)],
             services=[ADMIN_SERVICE],
-            arounds=_arounds([ADMIN_SERVICE], None, _secret(settings.operator_token_file)),
+            arounds=[*metrics.arounds, *_arounds([ADMIN_SERVICE], None, _secret(settings.operator_token_file))],
         )
         # Nobody balances over workers: there is nobody to tell before the server stops.
         await lifecycle.run(serving, address=settings.listen_address, drain_seconds=0)
@@ -196,12 +212,13 @@ def _uploads(core: Core, stack: AsyncExitStack) -> Uploads:
         uploads=PostgresUploads(),
         packages=PostgresPackages(),
         quotas=PostgresQuotas(),
-        blobs=_blobs(settings),
+        blobs=_blobs(settings, core.metrics),
         clock=core.clock,
         spool=spool,
         limits=UploadLimits(zip=limits),
         threads=threads,
     )
+    core.metrics.watch(readings.uploads, uploads, spool)
     stack.push_async_callback(uploads.drain)
     return uploads
 
@@ -215,9 +232,10 @@ def _spool(settings: Settings) -> DiskSpool:
         raise SettingsError(f"SPOOL_DIR: {error}") from error
 
 
-def _blobs(settings: Settings) -> GcsBlobs:
+def _blobs(settings: Settings, metrics: Metrics) -> GcsBlobs:
     try:
-        return GcsBlobs(settings.gcs_bucket, threads=settings.transfer_threads)
+        threads, observe = settings.transfer_threads, metrics.storage_request
+        return GcsBlobs(settings.gcs_bucket, threads=threads, observe=observe)
     except (GoogleAuthError, OSError) as error:
         raise SettingsError(f"GCS_BUCKET: no credentials for bucket {settings.gcs_bucket}: {error}") from error
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,19 +24,42 @@ log = structlog.get_logger("worker_loops")
 SWEEP_SECONDS = 15
 RESCUE_SECONDS = 15
 CREDENTIAL_SECONDS = 10
+MEASURE_SECONDS = 10
 Loop = Callable[[], Awaitable[None]]
 
 
+@dataclass(slots=True)
+class Counts:
+    """What the loops have done so far, and how many jobs there were a moment ago."""
+
+    turns: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    job_runs: jobs.JobCounts = field(default_factory=jobs.JobCounts)
+    swept: sweeper.Swept = field(default_factory=sweeper.Swept)
+    waiting: jobs.Waiting = field(default_factory=jobs.Waiting)
+
+
 def loops_of(
-    dsn: str, *, database: PostgresOperatorDatabase, blobs: GcsBlobs, clock: Clock, credential_file: Path | None
+    dsn: str,
+    *,
+    database: PostgresOperatorDatabase,
+    blobs: GcsBlobs,
+    clock: Clock,
+    credential_file: Path | None,
+    counts: Counts,
 ) -> list[Loop]:
     """Jobs, sweeper, rescue of jobs whose worker died, and, for a real bucket, the gateway's credential."""
+    again = partial(_for_ever, counts)
 
     async def delete_package_files(**package: Any) -> None:
-        await sweeper.delete_package_files(blobs=blobs, **package)
+        await sweeper.delete_package_files(blobs=blobs, counts=counts.swept, **package)
 
     async def sweep() -> None:
-        await sweeper.sweep(database=database, uploads=PostgresUploads(), blobs=blobs, clock=clock)
+        uploads = PostgresUploads()
+        await sweeper.sweep(database=database, uploads=uploads, blobs=blobs, clock=clock, counts=counts.swept)
+
+    async def measure() -> None:
+        counts.waiting = await database.read(jobs.waiting())
 
     handlers = jobs.JobHandlers(delete_package_files=delete_package_files)
     # One app each: leaving `open_async` closes the connections of everybody who uses the same app.
@@ -42,32 +67,35 @@ def loops_of(
 
     async def run_jobs() -> None:
         async with runner.open_async():
-            await jobs.run_jobs(runner)
+            await jobs.run_jobs(runner, counts=counts.job_runs)
 
     async def rescue() -> None:
         async with rescuer.open_async():
             await jobs.rescue_stalled(rescuer)
 
     loops: list[Loop] = [
-        lambda: _for_ever("jobs", run_jobs, pause_seconds=1),
-        lambda: run_as_single_holder(dsn, "sweeper", lambda: _for_ever("sweeper", sweep, pause_seconds=SWEEP_SECONDS)),
-        lambda: run_as_single_holder(dsn, "rescue", lambda: _for_ever("rescue", rescue, pause_seconds=RESCUE_SECONDS)),
+        lambda: again("jobs", run_jobs, pause_seconds=1),
+        lambda: again("measure", measure, pause_seconds=MEASURE_SECONDS),
+        lambda: run_as_single_holder(dsn, "sweeper", lambda: again("sweeper", sweep, pause_seconds=SWEEP_SECONDS)),
+        lambda: run_as_single_holder(dsn, "rescue", lambda: again("rescue", rescue, pause_seconds=RESCUE_SECONDS)),
     ]
     if credential_file is not None:
         keep = partial(keep_credential, credential_file)
-        loops.append(partial(_for_ever, "credential", keep, pause_seconds=CREDENTIAL_SECONDS))
+        loops.append(partial(again, "credential", keep, pause_seconds=CREDENTIAL_SECONDS))
     return loops
 
 
-async def _for_ever(name: str, work: Loop, *, pause_seconds: float) -> None:
+async def _for_ever(counts: Counts, name: str, work: Loop, *, pause_seconds: float) -> None:
     """Repeats `work`; what it raises is logged, for the next turn may go better."""
     while True:
         try:
             await work()
+            counts.turns[name] += 1
         except Exception as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise  # it failed while being cancelled: going on would lose the cancellation
+            counts.failures[name] += 1
             log.error("a loop of the worker failed", loop=name, exc_info=error)
         await asyncio.sleep(pause_seconds)
 

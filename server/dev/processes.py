@@ -1,8 +1,9 @@
 """The programs of one copy: which arguments, environment and address each gets."""
 
+import json
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from server.storage.signing import load_private_key, public_parts
 
 # More than DRAIN_SECONDS and the time that a call under way may take.
 ROLE_STOP_SECONDS = 30.0
+# Processes with metrics beside those of the role `serve`: envoy, worker, upload.
+UNNUMBERED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class Addresses:
     upload: str
     serve: tuple[str, ...]
     envoy_admin: str
+    metrics: Mapping[str, str]
 
     @property
     def base_url(self) -> str:
@@ -42,16 +46,36 @@ class Addresses:
         return f"http://127.0.0.1:{self.port}"
 
     @classmethod
-    def choose(cls, *, port: int, storage_port: int, sockets: Path, serve_processes: int) -> "Addresses":
+    def choose(
+        cls, *, port: int, storage_port: int, sockets: Path, serve_processes: int, metrics_ports: Sequence[int]
+    ) -> "Addresses":
         """Unix sockets for gRPC, ports for HTTP."""
+        serve = [f"serve-{number}" for number in range(1, serve_processes + 1)]
+        names = ["envoy", "worker", "upload", *serve]
         return cls(
             port=port,
             storage=f"127.0.0.1:{storage_port}",
             worker=f"unix:{sockets}/worker",
             upload=f"unix:{sockets}/upload",
-            serve=tuple(f"unix:{sockets}/serve-{number}" for number in range(1, serve_processes + 1)),
+            serve=tuple(f"unix:{sockets}/{name}" for name in serve),
             envoy_admin=f"unix:{sockets}/envoy-admin",
+            metrics={name: f"127.0.0.1:{port}" for name, port in zip(names, metrics_ports, strict=True)},
         )
+
+    def metrics_targets(self) -> str:
+        """For `file_sd_configs` of Prometheus."""
+        groups = [
+            {
+                "targets": [address],
+                "labels": {
+                    "job": name.partition("-")[0],
+                    "process": name,
+                    "__metrics_path__": "/stats/prometheus" if name == "envoy" else "/metrics",
+                },
+            }
+            for name, address in self.metrics.items()
+        ]
+        return json.dumps(groups, indent=1) + "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +113,7 @@ class Processes:
                 storage_url="https://storage.googleapis.com" if bucket else f"http://{self.addresses.storage}",
                 listen=f"127.0.0.1:{self.addresses.port}",
                 admin=self.addresses.envoy_admin,
+                metrics=self.addresses.metrics["envoy"],
                 access_log=str(self.place.log("access")),
             )
         )
@@ -150,6 +175,7 @@ class Processes:
         environment = self._base() | {
             "DATABASE_URL": databases.server,
             "LISTEN_ADDRESS": address,
+            "METRICS_ADDRESS": self.addresses.metrics[name],
             "BASE_URL": self.addresses.base_url,
             "CONTENT_BASE_URL": self.addresses.content_url,
             "API_KEY_PEPPER_FILE": str(self.secrets.api_key_pepper_file),

@@ -4,15 +4,18 @@ A job's arguments are ids. It is retried until it succeeds, with growing pauses,
 up again by `rescue_stalled`; a handler may therefore run more than once and must not mind.
 """
 
-from collections.abc import Awaitable
-from dataclasses import dataclass
-from typing import Protocol
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 from uuid import UUID
 
 import procrastinate
+from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
-from sqlalchemy import Text, column, func, literal_column, table
+from procrastinate.worker import Worker
+from sqlalchemy import Float, Text, cast, column, extract, func, literal_column, select, table
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from server.services.ports import Query
@@ -23,15 +26,19 @@ QUEUE = "default"
 LONGEST_PAUSE_SECONDS = 600
 STALLED_SECONDS = 30.0
 
-# procrastinate's own table, as far as we write it.
+# procrastinate's own tables, as far as we use them.
 _jobs = table(
     "procrastinate_jobs",
+    column("id"),
     column("queue_name", Text()),
     column("task_name", Text()),
     column("queueing_lock", Text()),
     column("args", JSONB()),
     column("status", Text()),
     schema=tables.JOBS_SCHEMA,
+)
+_events = table(
+    "procrastinate_events", column("job_id"), column("type", Text()), column("at"), schema=tables.JOBS_SCHEMA
 )
 # The tenant's id appears as text: in the arguments, and in the lock that keeps the same job from waiting twice.
 _TENANT, _PACKAGE = param("tenant", Text()), param("package", Text())
@@ -55,11 +62,43 @@ _DELETE_PACKAGE_FILES = statement(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Jobs that wait or run, and for how long the oldest of them has."""
+
+    jobs: int = 0
+    oldest_seconds: float = 0.0
+
+
+_age = cast(extract("epoch", func.now() - func.min(_events.c.at)), Float())
+_WAITING = statement(
+    "jobs.waiting",
+    select(func.count(_jobs.c.id.distinct()), func.coalesce(_age, 0.0))
+    .select_from(
+        _jobs.outerjoin(
+            _events, (_events.c.job_id == _jobs.c.id) & (literal_column("type") == literal_column("'deferred'"))
+        )
+    )
+    .where(literal_column("status IN ('todo', 'doing')")),
+    lambda rows: Waiting(*rows[0]),
+    across_tenants="how many there are, of all tenants together",
+)
+
+
+def waiting() -> Query[Waiting]:
+    """How much there is to do. Operator role."""
+    return _WAITING.bind()
+
+
 class PostgresJobs:
-    """Keeps `server.services.ports.Jobs`."""
+    """Keeps `server.services.ports.Jobs`. `enqueued` counts, by task, what was asked for."""
+
+    def __init__(self) -> None:
+        self.enqueued: Counter[str] = Counter()
 
     def delete_package_files(self, *, tenant_id: UUID, package_id: UUID) -> Query[None]:
         """Removes everything under the package's prefix. Enqueued once while the same job waits."""
+        self.enqueued["delete_package_files"] += 1
         return _DELETE_PACKAGE_FILES.bind(tenant=str(tenant_id), package=str(package_id))
 
 
@@ -74,6 +113,27 @@ class JobHandlers:
     """Who does the work of each job."""
 
     delete_package_files: DeletePackageFiles
+
+
+@dataclass(frozen=True, slots=True)
+class JobCounts:
+    """Runs of jobs so far, by task; `retried` are those that were not the first of their job."""
+
+    succeeded: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    retried: Counter[str] = field(default_factory=Counter)
+
+    async def count(self, run: Callable[[], Awaitable[Any]], context: JobContext, worker: Worker) -> Any:
+        """A middleware of procrastinate's worker."""
+        task = context.job.task_name
+        self.retried[task] += context.job.attempts > 0
+        try:
+            result = await run()
+        except Exception:
+            self.failed[task] += 1
+            raise
+        self.succeeded[task] += 1
+        return result
 
 
 class _ForEver(BaseRetryStrategy):
@@ -101,7 +161,9 @@ def build_worker_app(operator_dsn: str, handlers: JobHandlers, *, pool_size: int
     return app
 
 
-async def run_jobs(app: procrastinate.App, *, concurrency: int = 4, grace_seconds: float = 10.0) -> None:
+async def run_jobs(
+    app: procrastinate.App, *, concurrency: int = 4, grace_seconds: float = 10.0, counts: JobCounts | None = None
+) -> None:
     """Runs jobs until cancelled; then those that run have `grace_seconds`. What succeeded leaves no row."""
     await app.run_worker_async(
         concurrency=concurrency,
@@ -109,12 +171,19 @@ async def run_jobs(app: procrastinate.App, *, concurrency: int = 4, grace_second
         install_signal_handlers=False,
         shutdown_graceful_timeout=grace_seconds,
         fetch_job_polling_interval=2.0,
+        worker_middleware=[(counts or JobCounts()).count],
     )
 
 
-async def run_waiting_jobs(app: procrastinate.App) -> None:
+async def run_waiting_jobs(app: procrastinate.App, *, counts: JobCounts | None = None) -> None:
     """Runs what is due now, and returns."""
-    await app.run_worker_async(wait=False, delete_jobs="successful", install_signal_handlers=False, listen_notify=False)
+    await app.run_worker_async(
+        wait=False,
+        delete_jobs="successful",
+        install_signal_handlers=False,
+        listen_notify=False,
+        worker_middleware=[(counts or JobCounts()).count],
+    )
 
 
 async def rescue_stalled(app: procrastinate.App, *, seconds_since_heartbeat: float = STALLED_SECONDS) -> int:

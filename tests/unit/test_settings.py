@@ -114,6 +114,8 @@ REQUIRED = {"DATABASE_URL": GOOD, **FILES}
         ("LISTEN_ADDRESS", "127.0.0.1:70000"),
         ("LISTEN_ADDRESS", "unix:relative"),
         ("LISTEN_ADDRESS", "unix:/" + "x" * 107),
+        ("METRICS_ADDRESS", "9100"),
+        ("METRICS_ADDRESS", "unix:/run/metrics"),
         ("DRAIN_SECONDS", "nan"),
         ("DRAIN_SECONDS", "inf"),
         ("DRAIN_SECONDS", "-1"),

@@ -30,11 +30,11 @@ CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
 class Settings:
     """What differs by place.
 
-    `directory` receives all files. `listen` and `admin` are `host:port` or `unix:/path`. `base_url` is the origin of
-    the API, `content_base_url` that of courses, `*.` allowed as its first label; no other host is served. `storage_url`
-    is the origin of the bucket's server. `cors_origins` are origins that may call the API from a browser, or `*`.
-    `trusted_proxies` counts the proxies in front whose X-Forwarded-For is believed. With `certificate` and
-    `certificate_key` the gateway speaks TLS.
+    `directory` receives all files. `listen` and `admin` are `host:port` or `unix:/path`, and so is `metrics`, where
+    Prometheus reads, if it does. `base_url` is the origin of the API, `content_base_url` that of courses, `*.` allowed
+    as its first label; no other host is served. `storage_url` is the origin of the bucket's server. `cors_origins` are
+    origins that may call the API from a browser, or `*`. `trusted_proxies` counts the proxies in front whose
+    X-Forwarded-For is believed. With `certificate` and `certificate_key` the gateway speaks TLS.
     """
 
     directory: Path
@@ -43,7 +43,8 @@ class Settings:
     bucket: str
     storage_url: str
     listen: str = "127.0.0.1:3001"
-    admin: str = "127.0.0.1:0"
+    admin: str = "127.0.0.1:9901"
+    metrics: str | None = None
     cors_origins: Sequence[str] = ("*",)
     access_log: str = "/dev/stdout"
     trusted_proxies: int = 0
@@ -69,9 +70,10 @@ def render(settings: Settings) -> Path:
 def configuration(settings: Settings) -> str:
     """The text of the configuration of a place: all paths absolute, so that it runs from anywhere."""
     config = _absolute(yaml.safe_load((ROOT / "envoy.yaml").read_text()), settings.directory.resolve())
-    (listener,) = config["static_resources"]["listeners"]
+    listener = config["static_resources"]["listeners"][0]
     listener["address"] = _address(settings.listen)
     config["admin"]["address"] = _address(settings.admin)
+    _fit_metrics(config["static_resources"], settings)
     _fit_manager(listener["filter_chains"][0]["filters"][0]["typed_config"], settings)
     _fit_storage(config["static_resources"]["clusters"], settings)
     if settings.certificate:
@@ -192,6 +194,19 @@ def _fit_manager(manager: dict[str, Any], settings: Settings) -> None:
     cors["allow_origin_string_match"] = [
         {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in settings.cors_origins
     ]
+
+
+def _fit_metrics(resources: dict[str, Any], settings: Settings) -> None:
+    """The page of metrics listens where it is wanted, or not at all."""
+    main, metrics = resources["listeners"]
+    admin = next(cluster for cluster in resources["clusters"] if cluster["name"] == "admin")
+    if settings.metrics is None:
+        resources["listeners"] = [main]
+        resources["clusters"].remove(admin)
+        return
+    metrics["address"] = _address(settings.metrics)
+    (locality,) = admin["load_assignment"]["endpoints"]
+    locality["lb_endpoints"][0]["endpoint"]["address"] = _address(settings.admin)
 
 
 def _domains(origin: str) -> list[str]:

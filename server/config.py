@@ -85,6 +85,11 @@ def _address(text: str) -> str:
     return text
 
 
+def origin_or_none(text: str) -> str | None:
+    """Raises ValueError for what is neither an origin nor empty."""
+    return _origin(text) if text else None
+
+
 def _port_or_none(text: str) -> str | None:
     if text.startswith("unix:"):
         raise ValueError(f"must be host:port, not {text!r}")
@@ -208,6 +213,14 @@ class Settings:
     metrics_address: str | None = field(
         metadata=_setting(
             "METRICS_ADDRESS", "host:port where Prometheus reads the process's metrics", "", read=_port_or_none
+        )
+    )
+    otlp_endpoint: str | None = field(
+        metadata=_setting(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "collector that takes traces over OTLP (gRPC): http://host:port or https://host:port",
+            "",
+            read=origin_or_none,
         )
     )
     drain_seconds: float = field(

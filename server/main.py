@@ -10,7 +10,7 @@ python -m server admin …    the operator's command line
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +44,7 @@ from server.rpc.packages import Links, PackageServicer
 from server.services.administration import Administration
 from server.services.authentication import Authenticator
 from server.services.packages import Packages
+from server.services.ports import Blobs, Database
 from server.services.transfer import TransferThreads
 from server.services.uploads import UploadLimits, Uploads
 from server.storage import jobs
@@ -59,7 +60,7 @@ from server.storage.spool import DiskSpool, SpoolUnusable
 from server.storage.tenants import PostgresTenants
 from server.storage.uploads import PostgresUploads
 from server.telemetry import readings
-from server.telemetry.metrics import Metrics
+from server.telemetry.process import Telemetry
 
 PACKAGE_SERVICE = package_service_pb2.DESCRIPTOR.services_by_name["PackageService"]
 HEALTH_SERVICE = health_service_pb2.DESCRIPTOR.services_by_name["HealthService"]
@@ -80,28 +81,29 @@ class Core:
 
     settings: Settings
     clock: SystemClock
-    database: PostgresDatabase
+    database: Database
     authenticator: Authenticator
     packages: Packages
     links: Links
-    metrics: Metrics
+    telemetry: Telemetry
 
     @classmethod
     async def open(cls, settings: Settings, stack: AsyncExitStack, *, role: str) -> "Core":
         """Connects to Postgres; everything is closed with `stack`."""
-        metrics = await stack.enter_async_context(Metrics.opened(settings.metrics_address, role))
+        telemetry = await stack.enter_async_context(_telemetry(settings, role))
         clock = SystemClock()
-        database = PostgresDatabase(settings.database_url, pool_size=settings.database_pool_size)
-        await database.open()
-        stack.push_async_callback(database.close)
+        postgres = PostgresDatabase(settings.database_url, pool_size=settings.database_pool_size)
+        await postgres.open()
+        stack.push_async_callback(postgres.close)
+        database = telemetry.database(postgres)
         authenticator = Authenticator(
             database=database, api_keys=PostgresApiKeys(), clock=clock, pepper=_secret(settings.api_key_pepper_file)
         )
         stack.push_async_callback(authenticator.close)
         later = jobs.PostgresJobs()
-        metrics.watch(readings.database, database)
-        metrics.watch(readings.key_cache, authenticator)
-        metrics.watch(readings.enqueued_jobs, later)
+        telemetry.metrics.watch(readings.database, postgres)
+        telemetry.metrics.watch(readings.key_cache, authenticator)
+        telemetry.metrics.watch(readings.enqueued_jobs, later)
         return cls(
             settings=settings,
             clock=clock,
@@ -109,7 +111,7 @@ class Core:
             authenticator=authenticator,
             packages=Packages(database=database, packages=PostgresPackages(), quotas=PostgresQuotas(), jobs=later),
             links=Links(_signer(settings), clock, settings.content_base_url),
-            metrics=metrics,
+            telemetry=telemetry,
         )
 
     def package_servicer(self, uploads: Uploads | None) -> PackageServicer:
@@ -118,7 +120,7 @@ class Core:
 
     def arounds(self, services: Sequence[ServiceDescriptor]) -> list[Around]:
         """What happens around the RPCs of services that callers use."""
-        return [*self.metrics.arounds, *_arounds(services, self.authenticator, None)]
+        return [*self.telemetry.arounds, *_arounds(services, self.authenticator, None)]
 
     def health_servicer(self) -> HealthServicer:
         """Asks the database."""
@@ -166,17 +168,17 @@ async def worker(settings: Settings) -> None:
     if not dsn or settings.operator_token_file is None:
         raise SettingsError("the worker needs OPERATOR_DATABASE_URL and OPERATOR_TOKEN_FILE")
     async with AsyncExitStack() as stack:
-        metrics = await stack.enter_async_context(Metrics.opened(settings.metrics_address, "worker"))
+        telemetry = await stack.enter_async_context(_telemetry(settings, "worker"))
         database = PostgresOperatorDatabase(dsn)
         await database.open()
         stack.push_async_callback(database.close)
         counts = worker_loops.Counts()
-        metrics.watch(readings.database, database)
-        metrics.watch(readings.worker, counts)
+        telemetry.metrics.watch(readings.database, database)
+        telemetry.metrics.watch(readings.worker, counts)
         loops = worker_loops.loops_of(
             dsn,
             database=database,
-            blobs=_blobs(settings, metrics),
+            blobs=_blobs(settings, telemetry),
             clock=clock,
             credential_file=settings.storage_credential_file,
             counts=counts,
@@ -194,7 +196,7 @@ async def worker(settings: Settings) -> None:
         serving = lifecycle.Serving(
             registrations=[lambda server: admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)],
             services=[ADMIN_SERVICE],
-            arounds=[*metrics.arounds, *_arounds([ADMIN_SERVICE], None, _secret(settings.operator_token_file))],
+            arounds=[*telemetry.arounds, *_arounds([ADMIN_SERVICE], None, _secret(settings.operator_token_file))],
         )
         # Nobody balances over workers: there is nobody to tell before the server stops.
         await lifecycle.run(serving, address=settings.listen_address, drain_seconds=0)
@@ -212,13 +214,13 @@ def _uploads(core: Core, stack: AsyncExitStack) -> Uploads:
         uploads=PostgresUploads(),
         packages=PostgresPackages(),
         quotas=PostgresQuotas(),
-        blobs=_blobs(settings, core.metrics),
+        blobs=_blobs(settings, core.telemetry),
         clock=core.clock,
         spool=spool,
         limits=UploadLimits(zip=limits),
         threads=threads,
     )
-    core.metrics.watch(readings.uploads, uploads, spool)
+    core.telemetry.metrics.watch(readings.uploads, uploads, spool)
     stack.push_async_callback(uploads.drain)
     return uploads
 
@@ -232,10 +234,14 @@ def _spool(settings: Settings) -> DiskSpool:
         raise SettingsError(f"SPOOL_DIR: {error}") from error
 
 
-def _blobs(settings: Settings, metrics: Metrics) -> GcsBlobs:
+def _telemetry(settings: Settings, role: str) -> AbstractAsyncContextManager[Telemetry]:
+    return Telemetry.opened(role, metrics_address=settings.metrics_address, otlp_endpoint=settings.otlp_endpoint)
+
+
+def _blobs(settings: Settings, telemetry: Telemetry) -> Blobs:
     try:
-        threads, observe = settings.transfer_threads, metrics.storage_request
-        return GcsBlobs(settings.gcs_bucket, threads=threads, observe=observe)
+        threads, observe = settings.transfer_threads, telemetry.metrics.storage_request
+        return telemetry.blobs(GcsBlobs(settings.gcs_bucket, threads=threads, observe=observe))
     except (GoogleAuthError, OSError) as error:
         raise SettingsError(f"GCS_BUCKET: no credentials for bucket {settings.gcs_bucket}: {error}") from error
 

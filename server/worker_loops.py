@@ -12,9 +12,8 @@ from typing import Any
 import structlog
 
 from server.services import sweeper
-from server.services.ports import Clock
+from server.services.ports import Blobs, Clock
 from server.storage import jobs
-from server.storage.blobs import GcsBlobs
 from server.storage.connection import PostgresOperatorDatabase
 from server.storage.credentials import keep_credential
 from server.storage.single_holder import run_as_single_holder
@@ -43,7 +42,7 @@ def loops_of(
     dsn: str,
     *,
     database: PostgresOperatorDatabase,
-    blobs: GcsBlobs,
+    blobs: Blobs,
     clock: Clock,
     credential_file: Path | None,
     counts: Counts,

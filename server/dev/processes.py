@@ -114,6 +114,8 @@ class Processes:
                 listen=f"127.0.0.1:{self.addresses.port}",
                 admin=self.addresses.envoy_admin,
                 metrics=self.addresses.metrics["envoy"],
+                otlp_endpoint=self.settings.otlp_endpoint,
+                trace_ratio=self.settings.trace_ratio,
                 access_log=str(self.place.log("access")),
             )
         )

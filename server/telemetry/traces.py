@@ -84,7 +84,7 @@ async def sent(role: str) -> AsyncIterator[Tracer]:
         yield provider.get_tracer("scorm", VERSION)
     finally:
         ending = asyncio.create_task(asyncio.to_thread(provider.shutdown))
-        await asyncio.wait([ending], timeout=FLUSH_SECONDS)
-        # Ends what it repeats; in time it has nothing left to do.
-        exporter.shutdown(timeout_millis=0)
+        if not (await asyncio.wait([ending], timeout=FLUSH_SECONDS))[0]:
+            # The collector is away: no more attempts.
+            exporter.shutdown(timeout_millis=0)
         await ending

@@ -46,7 +46,7 @@ def fit_manager(manager: dict[str, Any], *, ratio: float) -> None:
 def cluster(endpoint: str) -> dict[str, Any]:
     """The collector at an origin that takes OTLP over gRPC."""
     url = urlsplit(endpoint)
-    address = {"address": url.hostname, "port_value": url.port or 4317}
+    address = {"address": url.hostname, "port_value": url.port or {"http": 80, "https": 443}[url.scheme]}
     return {
         "name": "otlp",
         "type": "STRICT_DNS",

@@ -66,8 +66,9 @@ def test_an_upload_shows_its_transactions_and_its_large_objects(traced: Traced) 
     collector.wait_for(lambda: any(span.name.endswith("/UploadPackage") and span.service == UPLOAD for span in spans()))
     names = [span.name for span in spans()]
     assert names.count("storage upload") == 2, "the original and the large file, none of the small ones"
-    assert names.count("postgres write") == 2
-    assert names.count("postgres statement") == 4
+    statements = {span.attributes["db.operation.name"] for span in spans() if span.name == "postgres statement"}
+    # And, of a key that was not used lately, the note that it was.
+    assert statements >= {"uploads.begin", "uploads.finish", "quotas.charge_package", "packages.insert"}
     assert len({span.trace_id for span in spans()}) == 1
     for span in spans():
         if span.name == "postgres statement":

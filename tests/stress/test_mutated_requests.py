@@ -54,7 +54,7 @@ def unharmed(stack: Stack) -> Iterator[None]:
         return {role: sorted(process.pid for process in stack.children(role)) for role in ROLES}
 
     def failures() -> int:
-        return sum(stack.log(name).count('"event": "failed"') for name in ("serve-1", "serve-2", "upload"))
+        return sum(stack.log(name).count('"event": "failed"') for name in ("serve-1", "serve-2", "upload-1"))
 
     before, failed = pids(), failures()
     yield

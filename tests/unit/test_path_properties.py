@@ -51,8 +51,8 @@ def requested(name: str) -> bytes | None:
     url = f"http://127.0.0.1/content/a.b.c/{url_path(name)}?x=../y#z"
     # As a browser: dot segments are gone, the fragment stays at home.
     resolved = urllib.parse.urlsplit(urllib.parse.urljoin(url, url))
-    token, rest = PATHS.split_content(f"{resolved.path}?{resolved.query}")
-    assert token == "a.b.c"
+    root, token, rest = PATHS.split_signed(f"{resolved.path}?{resolved.query}")
+    assert (root, token) == ("/content/", "a.b.c")
     path = PATHS.object(rest)
     return None if path is None else urllib.parse.unquote_to_bytes(f"{PREFIX}/{path}")
 

@@ -94,6 +94,17 @@ def _networks(text: str) -> tuple[IpNetwork, ...]:
         raise ValueError(f"must be ranges such as 10.1.0.0/16, fd00:1::/32: {fault}") from None
 
 
+def origin_or_none(text: str) -> str | None:
+    """Raises ValueError for what is neither an origin nor empty."""
+    return _origin(text) if text else None
+
+
+def _port_or_none(text: str) -> str | None:
+    if text.startswith("unix:"):
+        raise ValueError(f"must be host:port, not {text!r}")
+    return _address(text) if text else None
+
+
 def _log_level(text: str) -> str:
     if text.lower() not in _LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}, not {text!r}")
@@ -231,6 +242,19 @@ class Settings:
             "ranges that customers' URLs may lead to though they are not public, comma-separated",
             "",
             read=_networks,
+        )
+    )
+    metrics_address: str | None = field(
+        metadata=_setting(
+            "METRICS_ADDRESS", "host:port where Prometheus reads the process's metrics", "", read=_port_or_none
+        )
+    )
+    otlp_endpoint: str | None = field(
+        metadata=_setting(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "collector that takes traces over OTLP (gRPC): http://host:port or https://host:port",
+            "",
+            read=origin_or_none,
         )
     )
     drain_seconds: float = field(

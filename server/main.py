@@ -10,7 +10,7 @@ python -m server admin …    the operator's command line
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,10 +55,10 @@ from server.services.idempotent_uploads import IdempotentUploads
 from server.services.import_runs import ImportLimits, ImportRuns
 from server.services.imports import Imports
 from server.services.packages import Packages
+from server.services.ports import Blobs, Database
 from server.services.previews import Previews
 from server.services.transfer import TransferThreads
 from server.services.uploads import UploadLimits, Uploads
-from server.storage import jobs
 from server.storage.allocator import give_large_blocks_back
 from server.storage.api_keys import PostgresApiKeys
 from server.storage.blobs import GcsBlobs
@@ -66,6 +66,7 @@ from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
 from server.storage.egress import HttpEgress
 from server.storage.idempotency import PostgresIdempotencyKeys
 from server.storage.imports import PostgresImports
+from server.storage.jobs import PostgresJobs
 from server.storage.migrate import DatabaseRefused, migrate, refusals_told
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
@@ -74,6 +75,8 @@ from server.storage.signing import ContentTokenSigner, DownloadTokenSigner, Prev
 from server.storage.spool import DiskSpool, SpoolUnusable
 from server.storage.tenants import PostgresTenants
 from server.storage.uploads import PostgresUploads
+from server.telemetry import readings
+from server.telemetry.process import Telemetry
 
 PACKAGE_SERVICE = package_service_pb2.DESCRIPTOR.services_by_name["PackageService"]
 HEALTH_SERVICE = health_service_pb2.DESCRIPTOR.services_by_name["HealthService"]
@@ -99,32 +102,36 @@ class Core:
 
     settings: Settings
     clock: SystemClock
-    database: PostgresDatabase
+    database: Database
     authenticator: Authenticator
     packages: Packages
     previews: Previews
     idempotency: Idempotency
     links: Links
+    jobs: PostgresJobs
+    telemetry: Telemetry
 
     @classmethod
-    async def open(cls, settings: Settings, stack: AsyncExitStack) -> "Core":
+    async def open(cls, settings: Settings, stack: AsyncExitStack, *, role: str) -> "Core":
         """Connects to Postgres; everything is closed with `stack`."""
+        telemetry = await stack.enter_async_context(_telemetry(settings, role))
         clock = SystemClock()
-        database = PostgresDatabase(settings.database_url, pool_size=settings.database_pool_size)
-        await database.open()
-        stack.push_async_callback(database.close)
+        postgres = PostgresDatabase(settings.database_url, pool_size=settings.database_pool_size)
+        await postgres.open()
+        stack.push_async_callback(postgres.close)
+        database = telemetry.database(postgres)
         authenticator = Authenticator(
             database=database, api_keys=PostgresApiKeys(), clock=clock, pepper=_secret(settings.api_key_pepper_file)
         )
         stack.push_async_callback(authenticator.close)
+        jobs = PostgresJobs()
         packages = Packages(
-            database=database,
-            packages=PostgresPackages(),
-            quotas=PostgresQuotas(),
-            jobs=jobs.PostgresJobs(),
-            clock=clock,
+            database=database, packages=PostgresPackages(), quotas=PostgresQuotas(), jobs=jobs, clock=clock
         )
         preview_tokens = PreviewTokens(_signing_key("PREVIEW_SIGNING_KEY_FILE", settings.preview_signing_key_file))
+        telemetry.metrics.watch_database("server", postgres)
+        telemetry.metrics.watch(readings.key_cache, authenticator)
+        telemetry.metrics.watch(readings.enqueued_jobs, jobs)
         return cls(
             settings=settings,
             clock=clock,
@@ -134,11 +141,17 @@ class Core:
             previews=Previews(packages=packages, signer=preview_tokens, clock=clock),
             idempotency=Idempotency(database=database, keys=PostgresIdempotencyKeys(), clock=clock),
             links=_links(settings, clock),
+            jobs=jobs,
+            telemetry=telemetry,
         )
 
     def package_servicer(self, uploads: IdempotentUploads | None) -> PackageServicer:
         """Without `uploads` it refuses them."""
         return PackageServicer(packages=self.packages, previews=self.previews, uploads=uploads, links=self.links)
+
+    def arounds(self, services: Sequence[ServiceDescriptor]) -> list[Around]:
+        """What happens around the RPCs of services that callers use."""
+        return [*self.telemetry.arounds, *_arounds(services, self.authenticator, None)]
 
     def import_servicer(self) -> ImportServicer:
         """Queues imports; the worker runs them."""
@@ -146,7 +159,7 @@ class Core:
             Imports(
                 database=self.database,
                 imports=PostgresImports(),
-                jobs=jobs.PostgresJobs(),
+                jobs=self.jobs,
                 egress=HttpEgress(opened=self.settings.egress_allow_cidrs),
                 sealer=_sealer(self.settings),
                 clock=self.clock,
@@ -161,7 +174,7 @@ class Core:
 async def serve(settings: Settings) -> None:
     """The role `serve`."""
     async with AsyncExitStack() as stack:
-        core = await Core.open(settings, stack)
+        core = await Core.open(settings, stack, role="serve")
         packages, health = core.package_servicer(None), core.health_servicer()
         player = PlayerServicer(previews=core.previews, links=core.links)
         imports = core.import_servicer()
@@ -175,7 +188,7 @@ async def serve(settings: Settings) -> None:
                 lambda server: add_AuthorizationServicer_to_server(check, server),
             ],
             services=SERVED,
-            arounds=_arounds(SERVED, core.authenticator, None),
+            arounds=core.arounds(SERVED),
         )
         await _run(serving, settings, drain_seconds=settings.drain_seconds)
 
@@ -184,8 +197,8 @@ async def upload(settings: Settings) -> None:
     """The role `upload`."""
     give_large_blocks_back()
     async with AsyncExitStack() as stack:
-        core = await Core.open(settings, stack)
-        uploads = _uploads(settings, core.database, _blobs(settings), stack)
+        core = await Core.open(settings, stack, role="upload")
+        uploads = _uploads(settings, core.database, _blobs(settings, core.telemetry), stack, core.telemetry)
         idempotent = IdempotentUploads(uploads=uploads, idempotency=core.idempotency)
         stack.push_async_callback(idempotent.drain)
         packages = core.package_servicer(idempotent)
@@ -194,7 +207,7 @@ async def upload(settings: Settings) -> None:
                 lambda server: package_service_pb2_grpc.add_PackageServiceServicer_to_server(packages, server)
             ],
             services=[PACKAGE_SERVICE],
-            arounds=_arounds([PACKAGE_SERVICE], core.authenticator, None),
+            arounds=core.arounds([PACKAGE_SERVICE]),
         )
         await _run(serving, settings, drain_seconds=settings.drain_seconds)
 
@@ -205,19 +218,23 @@ async def worker(settings: Settings) -> None:
     if not dsn or settings.operator_token_file is None:
         raise SettingsError("the worker needs OPERATOR_DATABASE_URL and OPERATOR_TOKEN_FILE")
     async with AsyncExitStack() as stack:
+        telemetry = await stack.enter_async_context(_telemetry(settings, "worker"))
         database = PostgresOperatorDatabase(dsn)
         await database.open()
         stack.push_async_callback(database.close)
-        blobs = _blobs(settings)
+        counts, blobs = worker_loops.Counts(), _blobs(settings, telemetry)
+        telemetry.metrics.watch_database("operator", database)
+        telemetry.metrics.watch(readings.worker, counts)
         loops = worker_loops.loops_of(
             dsn,
             database=database,
             blobs=blobs,
             clock=clock,
             lost_seconds=settings.lost_seconds,
-            imports=await _import_runs(settings, blobs, stack),
+            imports=await _import_runs(settings, blobs, stack, telemetry),
             imports_at_once=settings.imports_at_once,
             credential_file=settings.storage_credential_file,
+            counts=counts,
         )
         await stack.enter_async_context(worker_loops.in_background(*loops))
         admin = AdminServicer(
@@ -232,7 +249,7 @@ async def worker(settings: Settings) -> None:
         serving = lifecycle.Serving(
             registrations=[lambda server: admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)],
             services=[ADMIN_SERVICE],
-            arounds=_arounds([ADMIN_SERVICE], None, _secret(settings.operator_token_file)),
+            arounds=[*telemetry.arounds, *_arounds([ADMIN_SERVICE], None, _secret(settings.operator_token_file))],
         )
         # Nobody balances over workers: there is nobody to tell before the server stops.
         await _run(serving, settings, drain_seconds=0)
@@ -243,16 +260,17 @@ async def _run(serving: lifecycle.Serving, settings: Settings, *, drain_seconds:
     await lifecycle.run(serving, address=address, drain_seconds=drain_seconds, grace_seconds=grace_seconds)
 
 
-async def _import_runs(settings: Settings, blobs: GcsBlobs, stack: AsyncExitStack) -> ImportRuns:
+async def _import_runs(settings: Settings, blobs: Blobs, stack: AsyncExitStack, telemetry: Telemetry) -> ImportRuns:
     """Imports see the database as the server does: one tenant at a time."""
     give_large_blocks_back()
     database = PostgresDatabase(settings.database_url, pool_size=settings.database_pool_size)
     await database.open()
     stack.push_async_callback(database.close)
+    telemetry.metrics.watch_database("server", database)
     return ImportRuns(
         database=database,
         imports=PostgresImports(),
-        uploads=_uploads(settings, database, blobs, stack),
+        uploads=_uploads(settings, database, blobs, stack, telemetry),
         egress=HttpEgress(opened=settings.egress_allow_cidrs),
         sealer=_sealer(settings),
         clock=SystemClock(),
@@ -261,7 +279,9 @@ async def _import_runs(settings: Settings, blobs: GcsBlobs, stack: AsyncExitStac
     )
 
 
-def _uploads(settings: Settings, database: PostgresDatabase, blobs: GcsBlobs, stack: AsyncExitStack) -> Uploads:
+def _uploads(
+    settings: Settings, database: Database, blobs: Blobs, stack: AsyncExitStack, telemetry: Telemetry
+) -> Uploads:
     threads = TransferThreads(settings.transfer_threads)
     stack.callback(threads.close)
     spool = _spool(settings)
@@ -278,6 +298,7 @@ def _uploads(settings: Settings, database: PostgresDatabase, blobs: GcsBlobs, st
         limits=UploadLimits(zip=limits, beat_seconds=settings.lost_seconds / BEATS, lost_seconds=settings.lost_seconds),
         threads=threads,
     )
+    telemetry.metrics.watch(readings.uploads, uploads, spool)
     stack.push_async_callback(uploads.drain)
     return uploads
 
@@ -291,9 +312,14 @@ def _spool(settings: Settings) -> DiskSpool:
         raise SettingsError(f"SPOOL_DIR: {error}") from error
 
 
-def _blobs(settings: Settings) -> GcsBlobs:
+def _telemetry(settings: Settings, role: str) -> AbstractAsyncContextManager[Telemetry]:
+    return Telemetry.opened(role, metrics_address=settings.metrics_address, otlp_endpoint=settings.otlp_endpoint)
+
+
+def _blobs(settings: Settings, telemetry: Telemetry) -> Blobs:
     try:
-        return GcsBlobs(settings.gcs_bucket, threads=settings.transfer_threads)
+        threads, observe = settings.transfer_threads, telemetry.metrics.storage_request
+        return telemetry.blobs(GcsBlobs(settings.gcs_bucket, threads=threads, observe=observe))
     except (GoogleAuthError, OSError) as error:
         raise SettingsError(f"GCS_BUCKET: no credentials for bucket {settings.gcs_bucket}: {error}") from error
 

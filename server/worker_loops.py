@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,8 @@ import structlog
 
 from server.services import idempotency, sweeper
 from server.services.import_runs import ImportRuns
-from server.services.ports import Clock
+from server.services.ports import Blobs, Clock
 from server.storage import jobs
-from server.storage.blobs import GcsBlobs
 from server.storage.connection import PostgresOperatorDatabase
 from server.storage.credentials import keep_credential
 from server.storage.idempotency import PostgresIdempotencyKeys
@@ -24,32 +25,54 @@ log = structlog.get_logger("worker_loops")
 FORGET_SECONDS = 60
 CREDENTIAL_SECONDS = 10
 IMPORT_GRACE_SECONDS = 2.0
+MEASURE_SECONDS = 10
 Loop = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the loops have done so far, and how many jobs there were a moment ago."""
+
+    turns: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    job_runs: jobs.JobCounts = field(default_factory=jobs.JobCounts)
+    swept: sweeper.Swept = field(default_factory=sweeper.Swept)
+    waiting: jobs.Waiting = field(default_factory=jobs.Waiting)
 
 
 def loops_of(
     dsn: str,
     *,
     database: PostgresOperatorDatabase,
-    blobs: GcsBlobs,
+    blobs: Blobs,
     clock: Clock,
     lost_seconds: float,
     imports: ImportRuns,
     imports_at_once: int,
     credential_file: Path | None,
+    counts: Counts,
 ) -> list[Loop]:
     """Jobs, imports, sweeper, rescue of jobs whose worker died, and, for a real bucket, the gateway's credential."""
+    again = partial(_for_ever, counts)
 
     async def delete_package_files(**package: Any) -> None:
-        await sweeper.delete_package_files(blobs=blobs, **package)
+        await sweeper.delete_package_files(blobs=blobs, counts=counts.swept, **package)
 
     async def sweep() -> None:
         await sweeper.sweep(
-            database=database, uploads=PostgresUploads(), blobs=blobs, clock=clock, lost_seconds=lost_seconds
+            database=database,
+            uploads=PostgresUploads(),
+            blobs=blobs,
+            clock=clock,
+            lost_seconds=lost_seconds,
+            counts=counts.swept,
         )
 
     async def forget() -> None:
         await idempotency.forget_expired(database=database, keys=PostgresIdempotencyKeys(), clock=clock)
+
+    async def measure() -> None:
+        counts.waiting = await database.read(jobs.waiting())
 
     handlers = jobs.JobHandlers(delete_package_files=delete_package_files, import_package=imports.run)
     # One app each: leaving `open_async` closes the connections of everybody who uses the same app.
@@ -57,7 +80,7 @@ def loops_of(
 
     async def run_jobs() -> None:
         async with runner.open_async():
-            await jobs.run_jobs(runner, lost_seconds=lost_seconds)
+            await jobs.run_jobs(runner, lost_seconds=lost_seconds, counts=counts.job_runs)
 
     async def run_imports() -> None:
         # Imports take long: they leave the other jobs alone, and whoever stops does not wait for them to end.
@@ -68,6 +91,7 @@ def loops_of(
                 concurrency=imports_at_once,
                 grace_seconds=IMPORT_GRACE_SECONDS,
                 lost_seconds=lost_seconds,
+                counts=counts.job_runs,
             )
 
     async def rescue() -> None:
@@ -76,27 +100,30 @@ def loops_of(
 
     pause = lost_seconds / 4
     loops: list[Loop] = [
-        lambda: _for_ever("jobs", run_jobs, pause_seconds=1),
-        lambda: _for_ever("imports", run_imports, pause_seconds=1),
-        lambda: run_as_single_holder(dsn, "sweeper", lambda: _for_ever("sweeper", sweep, pause_seconds=pause)),
-        lambda: run_as_single_holder(dsn, "rescue", lambda: _for_ever("rescue", rescue, pause_seconds=pause)),
-        lambda: run_as_single_holder(dsn, "forget", lambda: _for_ever("forget", forget, pause_seconds=FORGET_SECONDS)),
+        lambda: again("jobs", run_jobs, pause_seconds=1),
+        lambda: again("imports", run_imports, pause_seconds=1),
+        lambda: again("measure", measure, pause_seconds=MEASURE_SECONDS),
+        lambda: run_as_single_holder(dsn, "sweeper", lambda: again("sweeper", sweep, pause_seconds=pause)),
+        lambda: run_as_single_holder(dsn, "rescue", lambda: again("rescue", rescue, pause_seconds=pause)),
+        lambda: run_as_single_holder(dsn, "forget", lambda: again("forget", forget, pause_seconds=FORGET_SECONDS)),
     ]
     if credential_file is not None:
         keep = partial(keep_credential, credential_file)
-        loops.append(partial(_for_ever, "credential", keep, pause_seconds=CREDENTIAL_SECONDS))
+        loops.append(partial(again, "credential", keep, pause_seconds=CREDENTIAL_SECONDS))
     return loops
 
 
-async def _for_ever(name: str, work: Loop, *, pause_seconds: float) -> None:
+async def _for_ever(counts: Counts, name: str, work: Loop, *, pause_seconds: float) -> None:
     """Repeats `work`; what it raises is logged, for the next turn may go better."""
     while True:
         try:
             await work()
+            counts.turns[name] += 1
         except Exception as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise  # it failed while being cancelled: going on would lose the cancellation
+            counts.failures[name] += 1
             log.error("a loop of the worker failed", loop=name, exc_info=error)
         await asyncio.sleep(pause_seconds)
 

@@ -110,6 +110,7 @@ Ready after {seconds:.1f} s. Ctrl-C stops, logs are in {place.logs}
   base URL  {base}
   content   {platform.addresses.content_url}
   demo key  {key}
+  metrics   {place.metrics_targets}
 
 Try:
   curl {base}/api/health

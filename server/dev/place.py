@@ -56,6 +56,11 @@ class Place:
         return self.var / "sample-course.zip"
 
     @property
+    def metrics_targets(self) -> Path:
+        """Where Prometheus finds the processes' metrics, as its `file_sd_configs` take it."""
+        return self.var / "metrics-targets.json"
+
+    @property
     def ignore_file(self) -> Path:
         """Keeps git away from all of `var`."""
         return self.var / ".gitignore"

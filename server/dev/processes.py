@@ -1,8 +1,9 @@
 """The programs of one copy: which arguments, environment and address each gets."""
 
+import json
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from server.storage.signing import load_private_key, public_parts
 
 # More than DRAIN_SECONDS and the time that a call under way may take.
 ROLE_STOP_SECONDS = 30.0
+# Processes with metrics of which there is one: envoy and worker.
+UNNUMBERED = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class Addresses:
     upload: tuple[str, ...]
     serve: tuple[str, ...]
     envoy_admin: str
+    metrics: Mapping[str, str]
 
     @property
     def base_url(self) -> str:
@@ -43,17 +47,43 @@ class Addresses:
 
     @classmethod
     def choose(
-        cls, *, port: int, storage_port: int, sockets: Path, serve_processes: int, upload_processes: int
+        cls,
+        *,
+        port: int,
+        storage_port: int,
+        sockets: Path,
+        serve_processes: int,
+        upload_processes: int,
+        metrics_ports: Sequence[int],
     ) -> "Addresses":
         """Unix sockets for gRPC, ports for HTTP."""
+        serve = [f"serve-{number}" for number in range(1, serve_processes + 1)]
+        upload = [f"upload-{number}" for number in range(1, upload_processes + 1)]
+        names = ["envoy", "worker", *upload, *serve]
         return cls(
             port=port,
             storage=f"127.0.0.1:{storage_port}",
             worker=f"unix:{sockets}/worker",
-            upload=tuple(f"unix:{sockets}/upload-{number}" for number in range(1, upload_processes + 1)),
-            serve=tuple(f"unix:{sockets}/serve-{number}" for number in range(1, serve_processes + 1)),
+            upload=tuple(f"unix:{sockets}/{name}" for name in upload),
+            serve=tuple(f"unix:{sockets}/{name}" for name in serve),
             envoy_admin=f"unix:{sockets}/envoy-admin",
+            metrics={name: f"127.0.0.1:{port}" for name, port in zip(names, metrics_ports, strict=True)},
         )
+
+    def metrics_targets(self) -> str:
+        """For `file_sd_configs` of Prometheus."""
+        groups = [
+            {
+                "targets": [address],
+                "labels": {
+                    "job": name.partition("-")[0],
+                    "process": name,
+                    "__metrics_path__": "/stats/prometheus" if name == "envoy" else "/metrics",
+                },
+            }
+            for name, address in self.metrics.items()
+        ]
+        return json.dumps(groups, indent=1) + "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +121,9 @@ class Processes:
                 storage_url="https://storage.googleapis.com" if bucket else f"http://{self.addresses.storage}",
                 listen=f"127.0.0.1:{self.addresses.port}",
                 admin=self.addresses.envoy_admin,
+                metrics=self.addresses.metrics["envoy"],
+                otlp_endpoint=self.settings.otlp_endpoint,
+                trace_ratio=self.settings.trace_ratio,
                 access_log=str(self.place.log("access")),
             )
         )
@@ -157,6 +190,7 @@ class Processes:
         environment = self._base() | {
             "DATABASE_URL": databases.server,
             "LISTEN_ADDRESS": address,
+            "METRICS_ADDRESS": self.addresses.metrics[name],
             "BASE_URL": self.addresses.base_url,
             "CONTENT_BASE_URL": self.addresses.content_url,
             "API_KEY_PEPPER_FILE": str(self.secrets.api_key_pepper_file),

@@ -10,7 +10,7 @@ from server.dev import asks, sample
 from server.dev.children import Child, CommandChild, StartFailed, free_port, run_to_end
 from server.dev.database import PostgresChild
 from server.dev.place import Place, reserved_port, usable
-from server.dev.processes import Addresses, Databases, Processes
+from server.dev.processes import UNNUMBERED, Addresses, Databases, Processes
 from server.dev.secrets import load_or_create, write_private
 from server.dev.settings import STAND_IN_BUCKET, RunSettings
 from server.dev.supervisor import Supervisor
@@ -40,14 +40,19 @@ class Platform:
             self._secrets = load_or_create(self.place.var)
         port = self._held.enter_context(reserved_port(self._settings.port))
         sockets = self._held.enter_context(self.place.sockets())
+        serve_processes, upload_processes = self._settings.serve_processes, self._settings.upload_processes
+        reserved = range(UNNUMBERED + serve_processes + upload_processes)
+        metrics_ports = [self._held.enter_context(reserved_port(0)) for _ in reserved]
         self.addresses = Addresses.choose(
             port=port,
             storage_port=free_port(),
             sockets=sockets,
-            serve_processes=self._settings.serve_processes,
-            upload_processes=self._settings.upload_processes,
+            serve_processes=serve_processes,
+            upload_processes=upload_processes,
+            metrics_ports=metrics_ports,
         )
         write_private(self.place.var / "admin-address", self.addresses.worker + "\n")
+        write_private(self.place.metrics_targets, self.addresses.metrics_targets())
         self._processes = Processes(
             settings=self._settings,
             place=self.place,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from server.config import Settings, SettingsError, checked_dsn
+from server.config import Settings, SettingsError, checked_dsn, origin_or_none
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN_BUCKET = "scorm"
@@ -13,6 +13,7 @@ OURS = {
     "DATABASE_URL",
     "OPERATOR_DATABASE_URL",
     "LISTEN_ADDRESS",
+    "METRICS_ADDRESS",
     "BASE_URL",
     "CONTENT_BASE_URL",
     "GCS_BUCKET",
@@ -50,6 +51,8 @@ class RunSettings:
     upload_processes: int
     database_url: str | None
     bucket: str | None
+    otlp_endpoint: str | None
+    trace_ratio: float
     passed_on: Mapping[str, str]
 
     @classmethod
@@ -58,6 +61,7 @@ class RunSettings:
         bucket, database_url = environment.get("GCS_BUCKET") or None, environment.get("DATABASE_URL") or None
         known = {field.metadata["name"] for field in fields(Settings)} - OURS | {"PATH", "LANG", "TZ"}
         known |= set(CLOUD_VARIABLES) if bucket else set()
+        known |= {name for name in environment if name.startswith("OTEL_")}
         return cls(
             port=_integer(environment, "PORT", default=3001, least=0, most=65535),
             var=Path(environment.get("VAR_DIR") or ROOT / "var").absolute(),
@@ -65,8 +69,33 @@ class RunSettings:
             upload_processes=_integer(environment, "UPLOAD_PROCESSES", default=1, least=1, most=64),
             database_url=checked_dsn("DATABASE_URL", database_url) if database_url else None,
             bucket=bucket,
+            otlp_endpoint=_otlp_endpoint(environment),
+            trace_ratio=trace_ratio(environment),
             passed_on={name: environment[name] for name in sorted(known) if environment.get(name)},
         )
+
+
+def _otlp_endpoint(environment: Mapping[str, str]) -> str | None:
+    name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    try:
+        return origin_or_none(environment.get(name) or "")
+    except ValueError as fault:
+        raise SettingsError(f"{name}: {fault}") from None
+
+
+def trace_ratio(environment: Mapping[str, str]) -> float:
+    """The share of requests that the gateway traces, from the variables by which OpenTelemetry's SDK samples."""
+    sampler = (environment.get("OTEL_TRACES_SAMPLER") or "parentbased_always_on").removeprefix("parentbased_")
+    if sampler != "traceidratio":
+        return 0.0 if sampler == "always_off" else 1.0
+    text = environment.get("OTEL_TRACES_SAMPLER_ARG") or "1"
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1.0
+    if not 0 <= ratio <= 1:
+        raise SettingsError(f"OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1, not {text!r}")
+    return ratio
 
 
 def _integer(environment: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:

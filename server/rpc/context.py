@@ -14,13 +14,15 @@ from server.services.authentication import Caller
 
 @dataclass(slots=True)
 class Call:
-    """One call. `caller` is set once it is authenticated."""
+    """One call. `caller` is set once it is authenticated; `outcome` (a gRPC code) and `reason` when it has ended."""
 
     request_id: str
     transcoded: bool
     metadata: Mapping[str, str]
     caller: Caller | None = None
     response_metadata: list[tuple[str, str]] = field(default_factory=list)
+    outcome: str = "OK"
+    reason: str | None = None
 
     @property
     def tenant_id(self) -> UUID:

@@ -45,18 +45,19 @@ UNDECODABLE = _Undecodable()
 async def log_call(next_step: Next, request: Any, context: Context, method: str) -> Any:
     """One line for each call, without anything secret."""
     call, began = calls.begin(context), time.monotonic()
-    outcome = "OK"
     try:
         return await next_step(request, context)
     except asyncio.CancelledError:
-        outcome = "CANCELLED"
+        call.outcome = "CANCELLED"
         raise
     finally:
         code = context.code()
+        if isinstance(code, grpc.StatusCode):
+            call.outcome = code.name
         log.info(
             "call",
             method=method,
-            code=code.name if isinstance(code, grpc.StatusCode) else outcome,
+            code=call.outcome,
             duration_ms=round((time.monotonic() - began) * 1000, 2),
             request_id=call.request_id,
             tenant_id=str(call.caller.tenant_id) if call.caller else None,
@@ -73,6 +74,7 @@ async def tell_errors(next_step: Next, request: Any, context: Context, method: s
     except Exception as error:
         call = calls.current()
         rendered = render(error)
+        call.reason = rendered.reason
         if rendered.entry.http_status >= 500:
             log.error("failed", method=method, request_id=call.request_id, reason=rendered.reason, exc_info=error)
         if wants_page(call):

@@ -50,13 +50,19 @@ class Authenticator:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._lookups: dict[str, asyncio.Task[_Known]] = {}
         self._touches: set[asyncio.Task[None]] = set()
+        # Keys that were known, and keys that had to be looked up.
+        self.hits = 0
+        self.misses = 0
 
     async def authenticate(self, text: str | None) -> Caller:
         """Raises Unauthorized for whatever is no live key, and Unavailable or DatabaseFailed if it cannot be known."""
         now = self._clock.now()
         known = self._known.get(text) if text else None
         if known is None or now - known.as_of > CACHE_AGE:
+            self.misses += 1
             known = await self._look_up(text)
+        else:
+            self.hits += 1
         if not known.identity.is_live(now):
             raise Unauthorized
         found = known.identity

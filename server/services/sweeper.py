@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,8 +15,24 @@ log = logging.getLogger(__name__)
 BATCH = 100
 
 
+@dataclass(slots=True)
+class Swept:
+    """What was done so far: dead uploads claimed, cleaned up after, left to the next pass; objects removed."""
+
+    claimed: int = 0
+    swept: int = 0
+    left: int = 0
+    removed_objects: int = 0
+
+
 async def sweep(
-    *, database: OperatorDatabase, uploads: UploadStore, blobs: Blobs, clock: Clock, lost_seconds: float
+    *,
+    database: OperatorDatabase,
+    uploads: UploadStore,
+    blobs: Blobs,
+    clock: Clock,
+    lost_seconds: float,
+    counts: Swept | None = None,
 ) -> int:
     """Cleans up after dead uploads and says after how many. May run in several workers at once, and be repeated.
 
@@ -23,31 +40,38 @@ async def sweep(
     up now stays for the next pass.
     """
     before = clock.now() - timedelta(seconds=2 * lost_seconds)
-    swept = 0
+    counts, swept = counts or Swept(), 0
     while True:
         async with database.write() as transaction:
             claimed = await transaction.run(uploads.claim_stale(before=before, limit=BATCH))
         done = 0
         for upload in claimed:
             try:
-                await _sweep_one(upload, database=database, uploads=uploads, blobs=blobs)
+                await _sweep_one(upload, database=database, uploads=uploads, blobs=blobs, counts=counts)
                 done += 1
             except DomainError:
                 log.warning("upload %s is left to the next pass", upload.package_id, exc_info=True)
         swept += done
+        counts.claimed += len(claimed)
+        counts.swept += done
+        counts.left += len(claimed) - done
         # Behind a full batch there may be more; one that failed would be claimed again and again.
         if done < BATCH:
             return swept
 
 
-async def _sweep_one(upload: StaleUpload, *, database: OperatorDatabase, uploads: UploadStore, blobs: Blobs) -> None:
-    await delete_package_files(blobs=blobs, tenant_id=upload.tenant_id, package_id=upload.package_id)
+async def _sweep_one(
+    upload: StaleUpload, *, database: OperatorDatabase, uploads: UploadStore, blobs: Blobs, counts: Swept
+) -> None:
+    ids = {"tenant_id": upload.tenant_id, "package_id": upload.package_id}
+    await delete_package_files(blobs=blobs, counts=counts, **ids)
     async with database.write() as transaction:
-        await transaction.run(uploads.forget(tenant_id=upload.tenant_id, package_id=upload.package_id))
+        await transaction.run(uploads.forget(**ids))
 
 
-async def delete_package_files(*, blobs: Blobs, tenant_id: UUID, package_id: UUID) -> None:
+async def delete_package_files(*, blobs: Blobs, tenant_id: UUID, package_id: UUID, counts: Swept | None = None) -> None:
     """Removes everything under a package's prefix, until a look finds nothing. Raises Unavailable; may be repeated."""
     prefix = f"{storage_prefix(tenant_id, package_id)}/"
-    while await asyncio.to_thread(blobs.delete_prefix, prefix):
-        pass
+    while removed := await asyncio.to_thread(blobs.delete_prefix, prefix):
+        if counts is not None:
+            counts.removed_objects += removed

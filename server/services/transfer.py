@@ -1,12 +1,13 @@
 """Copying packages to storage on threads: many small files at once, large ones in bounded memory."""
 
 import asyncio
+import contextvars
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from server.domain.content_types import cache_control, content_type
 from server.domain.zip_rules import PlannedFile
@@ -22,6 +23,14 @@ LARGEST_AT_ONCE = 4
 TURN_SECONDS = 0.25
 
 
+class ContextThreads(ThreadPoolExecutor):
+    """Threads that work in the context of who asked for it, as `asyncio.to_thread` does."""
+
+    def submit(self, work: Callable[..., T], /, *arguments: Any, **options: Any) -> "Future[T]":
+        """See `ThreadPoolExecutor`."""
+        return super().submit(contextvars.copy_context().run, work, *arguments, **options)
+
+
 class TransferThreads:
     """The threads of a process that uploads share. `count` is how many requests for files storage gets at once.
 
@@ -32,9 +41,9 @@ class TransferThreads:
     def __init__(self, count: int, *, max_uploads: int = 128) -> None:
         self.count = count
         self.max_uploads = max_uploads
-        self.files = ThreadPoolExecutor(count, thread_name_prefix="transfer")
-        self.originals = ThreadPoolExecutor(max_uploads, thread_name_prefix="original")
-        self.chores = ThreadPoolExecutor(4, thread_name_prefix="upload-chore")
+        self.files = ContextThreads(count, thread_name_prefix="transfer")
+        self.originals = ContextThreads(max_uploads, thread_name_prefix="original")
+        self.chores = ContextThreads(4, thread_name_prefix="upload-chore")
         self.chunks = threading.BoundedSemaphore(CHUNKS_AT_ONCE)
 
     def close(self) -> None:

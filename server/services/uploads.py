@@ -6,6 +6,7 @@ Whoever finds it without a recent sign of life may delete what lies under its pr
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,15 @@ from urllib.parse import quote
 from uuid import UUID
 
 from server.domain.api_keys import TenantUsage
-from server.domain.errors import Conflict, DomainError, IdempotencyConflict, QuotaExceeded, Unauthorized, Unavailable
+from server.domain.errors import (
+    Conflict,
+    DatabaseFailed,
+    DomainError,
+    IdempotencyConflict,
+    QuotaExceeded,
+    Unauthorized,
+    Unavailable,
+)
 from server.domain.ids import new_id
 from server.domain.manifest import to_json
 from server.domain.packages import Package, storage_prefix
@@ -60,6 +69,8 @@ class Uploads:
     spool: Spool
     limits: UploadLimits
     threads: TransferThreads
+    # Uploads that ended so far: stored, refused, failed, cancelled.
+    outcomes: Counter[str] = field(default_factory=Counter, init=False)
     _running: dict[UUID, UUID] = field(default_factory=dict, init=False)
     _cleaning: "set[asyncio.Task[None]]" = field(default_factory=set, init=False)
 
@@ -93,12 +104,19 @@ class Uploads:
         try:
             await self._begin(attempt)
             package = await self._while_beating(attempt, self._store(attempt, source, title, also))
-        except BaseException:
+        except BaseException as error:
+            self.outcomes[outcome_of(error)] += 1
             attempt.claim = None
             self._later(self._clean_up(attempt))
             raise
+        self.outcomes["stored"] += 1
         self._later(self._end(attempt))
         return package
+
+    @property
+    def running(self) -> int:
+        """Uploads on their way, those whose clean-up goes on included."""
+        return len(self._running)
 
     async def drain(self) -> None:
         """Waits until the clean-up of all uploads that have ended is done."""
@@ -261,6 +279,14 @@ def quota_exceeded(usage: TenantUsage, *, stored_bytes: int) -> QuotaExceeded | 
     if usage.stored_bytes_limit is not None and usage.stored_bytes + stored_bytes > usage.stored_bytes_limit:
         return QuotaExceeded(what="Storage", limit=usage.stored_bytes_limit, current=usage.stored_bytes)
     return None
+
+
+def outcome_of(error: BaseException) -> str:
+    """How an upload ended that raised: cancelled by its caller, refused for what it is, or failed."""
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    ours = not isinstance(error, DomainError) or isinstance(error, Unavailable | DatabaseFailed)
+    return "failed" if ours else "refused"
 
 
 def _taken_for_dead() -> Conflict:

@@ -11,10 +11,10 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
-from requests.adapters import HTTPAdapter
 
 from server.domain.errors import Unavailable
 from server.services.ports import BlobInfo
+from server.storage.http_adapter import Observe, ObservedAdapter
 from server.storage.windows import Window
 
 # Up to here an object is one request, held in memory three times by the client; above, a session of chunks.
@@ -41,13 +41,21 @@ class GcsBlobs:
     """Objects of one bucket. Thread-safe; `threads` callers work at the same time without waiting for a connection.
 
     With STORAGE_EMULATOR_HOST set the client goes there without credentials; otherwise it uses the default ones.
+    `observe` is told of each HTTP request.
     """
 
-    def __init__(self, bucket_name: str, *, threads: int, client: storage.Client | None = None) -> None:
+    def __init__(
+        self,
+        bucket_name: str,
+        *,
+        threads: int,
+        client: storage.Client | None = None,
+        observe: Observe = lambda operation, outcome, seconds: None,
+    ) -> None:
         self._client = client or storage.Client()
         # The session's own pool holds 10 connections and throws further ones away after each request. The client has
         # no public way to size it.
-        pool = HTTPAdapter(pool_connections=4, pool_maxsize=threads + _BATCHES_AT_ONCE)
+        pool = ObservedAdapter(observe=observe, pool_connections=4, pool_maxsize=threads + _BATCHES_AT_ONCE)
         self._client._http.mount("https://", pool)
         self._client._http.mount("http://", pool)
         # The client keeps each answer until the next, and an answer its request: a chunk that nobody needs any more.

@@ -7,7 +7,7 @@ connection never carries a tenant to its next user.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar, overload
 from uuid import UUID
@@ -27,7 +27,7 @@ POOL_TIMEOUT_SECONDS = 5.0
 PING_SECONDS = 1.0
 
 
-class _Postgres:
+class Postgres:
     """What both roles have in common."""
 
     def __init__(self, dsn: str, *, pool_size: int, application_name: str) -> None:
@@ -37,8 +37,13 @@ class _Postgres:
 
     @property
     def traffic(self) -> Traffic:
-        """Counters, for tests."""
+        """Counters, for tests and operators."""
         return self._connections.traffic
+
+    @property
+    def pool(self) -> Mapping[str, int]:
+        """What the pool counts, as psycopg_pool names it; a counter that is still 0 may be absent."""
+        return self._connections.pool
 
     async def open(self) -> None:
         """Starts connecting, without waiting for Postgres."""
@@ -65,7 +70,7 @@ class _Postgres:
         return values[0] if second is None else tuple(values)
 
 
-class PostgresDatabase(_Postgres):
+class PostgresDatabase(Postgres):
     """Postgres as the role `scorm_server` sees it. Keeps `server.services.ports.Database`."""
 
     def __init__(self, dsn: str, *, pool_size: int = 8) -> None:
@@ -84,7 +89,7 @@ class PostgresDatabase(_Postgres):
         return self._connections.write([_tenants(tenant_ids)])
 
 
-class PostgresOperatorDatabase(_Postgres):
+class PostgresOperatorDatabase(Postgres):
     """Postgres as the role `scorm_operator` sees it: every tenant. Keeps `server.services.ports.OperatorDatabase`."""
 
     def __init__(self, dsn: str, *, pool_size: int = 2) -> None:

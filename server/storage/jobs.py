@@ -4,15 +4,18 @@ A job's arguments are ids. It is retried until it succeeds, with growing pauses,
 up again by `rescue_stalled`; a handler may therefore run more than once and must not mind.
 """
 
-from collections.abc import Awaitable
-from dataclasses import dataclass
-from typing import Protocol
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 from uuid import UUID
 
 import procrastinate
+from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
-from sqlalchemy import Text, column, func, literal_column, table
+from procrastinate.worker import Worker
+from sqlalchemy import Float, Text, cast, column, extract, func, literal_column, select, table
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from server.domain.errors import Unavailable
@@ -27,9 +30,10 @@ IMPORT_LANES = 2
 LONGEST_PAUSE_SECONDS = 600
 LOST_SECONDS = 60.0
 
-# procrastinate's own table, as far as we write it.
+# procrastinate's own tables, as far as we use them.
 _jobs = table(
     "procrastinate_jobs",
+    column("id"),
     column("queue_name", Text()),
     column("task_name", Text()),
     column("lock", Text()),
@@ -37,6 +41,9 @@ _jobs = table(
     column("args", JSONB()),
     column("status", Text()),
     schema=tables.JOBS_SCHEMA,
+)
+_events = table(
+    "procrastinate_events", column("job_id"), column("type", Text()), column("at"), schema=tables.JOBS_SCHEMA
 )
 # The tenant's id appears as text: in the arguments, and in the lock that keeps the same job from waiting twice.
 _TENANT, _PACKAGE = param("tenant", Text()), param("package", Text())
@@ -72,15 +79,48 @@ _IMPORT_PACKAGE = statement(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Jobs that wait or run, and for how long the oldest of them has."""
+
+    jobs: int = 0
+    oldest_seconds: float = 0.0
+
+
+_age = cast(extract("epoch", func.now() - func.min(_events.c.at)), Float())
+_WAITING = statement(
+    "jobs.waiting",
+    select(func.count(_jobs.c.id.distinct()), func.coalesce(_age, 0.0))
+    .select_from(
+        _jobs.outerjoin(
+            _events, (_events.c.job_id == _jobs.c.id) & (literal_column("type") == literal_column("'deferred'"))
+        )
+    )
+    .where(literal_column("status IN ('todo', 'doing')")),
+    lambda rows: Waiting(*rows[0]),
+    across_tenants="how many there are, of all tenants together",
+)
+
+
+def waiting() -> Query[Waiting]:
+    """How much there is to do. Operator role."""
+    return _WAITING.bind()
+
+
 class PostgresJobs:
-    """Keeps `server.services.ports.Jobs`."""
+    """Keeps `server.services.ports.Jobs`. `enqueued` counts, by task, what was asked for."""
+
+    def __init__(self) -> None:
+        self.enqueued: Counter[str] = Counter()
 
     def delete_package_files(self, *, tenant_id: UUID, package_id: UUID) -> Query[None]:
         """Removes everything under the package's prefix. Enqueued once while the same job waits."""
+        self.enqueued["delete_package_files"] += 1
         return _DELETE_PACKAGE_FILES.bind(tenant=str(tenant_id), package=str(package_id))
 
     def import_package(self, *, tenant_id: UUID, import_job_id: UUID) -> Query[None]:
         """Runs an import, after those of the same tenant that stand before it in one of its lanes."""
+        self.enqueued["import_package"] += 1
         lane = f"imports/{tenant_id}/{import_job_id.int % IMPORT_LANES}"
         return _IMPORT_PACKAGE.bind(tenant=str(tenant_id), job=str(import_job_id), lane=lane)
 
@@ -103,6 +143,27 @@ class JobHandlers:
 
     delete_package_files: DeletePackageFiles
     import_package: ImportPackage
+
+
+@dataclass(frozen=True, slots=True)
+class JobCounts:
+    """Runs of jobs so far, by task; `retried` are those that were not the first of their job."""
+
+    succeeded: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    retried: Counter[str] = field(default_factory=Counter)
+
+    async def count(self, run: Callable[[], Awaitable[Any]], context: JobContext, worker: Worker) -> Any:
+        """A middleware of procrastinate's worker."""
+        task = context.job.task_name
+        self.retried[task] += context.job.attempts > 0
+        try:
+            result = await run()
+        except Exception:
+            self.failed[task] += 1
+            raise
+        self.succeeded[task] += 1
+        return result
 
 
 class _ForEver(BaseRetryStrategy):
@@ -143,6 +204,7 @@ async def run_jobs(
     concurrency: int = 4,
     grace_seconds: float = 10.0,
     lost_seconds: float = LOST_SECONDS,
+    counts: JobCounts | None = None,
 ) -> None:
     """Runs jobs of a queue until cancelled; then those that run have `grace_seconds`. What succeeded leaves no row.
 
@@ -157,12 +219,19 @@ async def run_jobs(
         fetch_job_polling_interval=2.0,
         update_heartbeat_interval=lost_seconds / 6,
         stalled_worker_timeout=lost_seconds / 2,
+        worker_middleware=[(counts or JobCounts()).count],
     )
 
 
-async def run_waiting_jobs(app: procrastinate.App) -> None:
+async def run_waiting_jobs(app: procrastinate.App, *, counts: JobCounts | None = None) -> None:
     """Runs what is due now, and returns."""
-    await app.run_worker_async(wait=False, delete_jobs="successful", install_signal_handlers=False, listen_notify=False)
+    await app.run_worker_async(
+        wait=False,
+        delete_jobs="successful",
+        install_signal_handlers=False,
+        listen_notify=False,
+        worker_middleware=[(counts or JobCounts()).count],
+    )
 
 
 async def rescue_stalled(app: procrastinate.App, *, lost_seconds: float = LOST_SECONDS) -> int:

@@ -5,7 +5,7 @@ lost (Postgres restarted): nothing can have been committed then. A deadlock or a
 A write whose COMMIT got no answer is Unavailable too, and may have happened.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -36,7 +36,7 @@ STATEMENT_TIMEOUT_MS = 10_000
 
 @dataclass(slots=True)
 class Traffic:
-    """What went to Postgres so far, for tests that assert it: statements of stores, and round trips."""
+    """What went to Postgres so far, which tests assert and operators watch: statements of stores, and round trips."""
 
     statements: int = 0
     round_trips: int = 0
@@ -67,6 +67,10 @@ class Connections:
 
     async def close(self) -> None:
         await self._pool.close()
+
+    @property
+    def pool(self) -> Mapping[str, int]:
+        return self._pool.get_stats()
 
     async def start(self, steps: Sequence[Step]) -> tuple[_Connection, list[_Cursor]]:
         """Runs `steps` as one pipeline on a connection and leaves it taken: give it back with `give`.

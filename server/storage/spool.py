@@ -56,8 +56,9 @@ class DiskSpool:
         self.max_file_bytes = max_file_bytes
         self.step_bytes = step_bytes
         self.reserved_bytes = 0
+        self.received_bytes = 0
         self._leaving: set[DiskSpooledFile] = set()
-        self._budget_bytes = budget_bytes
+        self.budget_bytes = budget_bytes
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="spool")
 
     def open(self, *, declared_bytes: int | None = None) -> "DiskSpooledFile":
@@ -71,7 +72,7 @@ class DiskSpool:
     @property
     def free_bytes(self) -> int:
         """Budget that nobody has reserved."""
-        return self._budget_bytes - self.reserved_bytes
+        return self.budget_bytes - self.reserved_bytes
 
     async def reserve(self, file: "DiskSpooledFile", size: int) -> int:
         """Takes budget for a file, and as much ahead as a step; answers how much. Raises Unavailable.
@@ -164,6 +165,7 @@ class DiskSpooledFile:
             taken = await self._spool.reserve(self, received - self._reserved)
             self._reserved += taken
         self._received = received
+        self._spool.received_bytes += len(chunk)
         self._batch.append(chunk)
         self._batch_bytes += len(chunk)
         if self._batch_bytes >= BATCH_BYTES:

@@ -81,6 +81,7 @@ async def test_a_bad_package_is_refused_with_its_fault_and_leaves_nothing(
         await host.upload(data)
     assert list(refused.value.field_errors) == ["file"]
     assert refused.value.field_errors["file"][0].startswith(fault or "")
+    assert host.uploads.outcomes == {"refused": 1}
     assert await host.left() == NOTHING
 
 
@@ -210,7 +211,9 @@ async def test_a_client_that_disconnects_while_sending_leaves_nothing(host: Host
     await asyncio.sleep(0.5)
     await cancelled(task)
     assert await host.left() == NOTHING
+    assert host.uploads.outcomes == {"cancelled": 1}
     assert (await host.sweep(), await host.sweep()) == (1, 0)
+    assert (host.swept.claimed, host.swept.swept, host.swept.left) == (1, 1, 0)
 
 
 async def test_a_client_that_disconnects_while_files_are_copied_leaves_nothing(host: Host) -> None:
@@ -234,10 +237,14 @@ async def test_storage_that_fails_for_good_is_unavailable_and_the_sweeper_remove
     with pytest.raises(Unavailable):
         await task
     await host.uploads.drain()
+    assert host.uploads.outcomes == {"failed": 1}
     assert await host.sweep() == 0
+    assert host.swept.left == 1
     host.bucket.end_faults()
-    assert host.bucket.names() != []
+    left = len(host.bucket.names())
+    assert left > 0
     assert await host.sweep() == 1
+    assert host.swept.removed_objects == left
     assert await host.left() == NOTHING
 
 

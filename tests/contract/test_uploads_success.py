@@ -75,8 +75,10 @@ async def test_scorm_2004_packages_are_stored(host: Host, edition: str) -> None:
 
 async def test_the_clean_up_has_nothing_left_to_do_after_a_success(host: Host) -> None:
     await host.upload(scorm12_package())
+    assert (host.uploads.outcomes, host.uploads.running) == ({"stored": 1}, 1)
     names, count, reserved = await host.left()
     assert (len(names), count, reserved) == (6, 1, 0)
+    assert (host.uploads.running, host.spool.received_bytes) == (0, len(scorm12_package()))
     host.clock.ahead += timedelta(days=1)
     assert await host.sweep() == 0
     assert host.bucket.names() == names

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,7 @@ class Host:
     bucket: Bucket
     spool: DiskSpool
     clock: SettableClock
+    swept: sweeper.Swept = field(default_factory=sweeper.Swept)
 
     async def upload(self, body: Body | bytes, *, declared_bytes: int | None = None) -> Package:
         source = Body(body) if isinstance(body, bytes) else body
@@ -145,6 +146,7 @@ class Host:
             blobs=self.bucket.blobs,
             clock=self.clock,
             lost_seconds=self.uploads.limits.lost_seconds,
+            counts=self.swept,
         )
 
     async def left(self) -> tuple[list[str], int, int]:

@@ -101,6 +101,25 @@ def test_the_api_has_the_host_of_its_origin_with_and_without_a_port_and_all_othe
     assert [route["direct_response"]["status"] for route in elsewhere["routes"]] == [404]
 
 
+def test_a_place_with_metrics_and_a_collector_is_valid(tmp_path: Path) -> None:
+    place = {"metrics": "127.0.0.1:9902", "admin": f"unix:{tmp_path}/admin", "otlp_endpoint": "https://otlp.example"}
+    place["ca_file"] = str(self_signed(tmp_path)["certificate"])
+    validate(render.render(settings(tmp_path, **place)), tmp_path)
+    config, manager = rendered(tmp_path, **place)
+    clusters = {cluster["name"]: cluster for cluster in config["static_resources"]["clusters"]}
+    (admin,) = clusters["admin"]["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert admin["endpoint"]["address"] == {"pipe": {"path": f"{tmp_path}/admin"}}
+    assert clusters["otlp"]["transport_socket"]["typed_config"]["sni"] == "otlp.example"
+    assert manager["tracing"]["client_sampling"] == {"value": 0}
+
+
+def test_a_place_without_them_opens_nothing_for_them(tmp_path: Path) -> None:
+    config, manager = rendered(tmp_path)
+    assert [listener["name"] for listener in config["static_resources"]["listeners"]] == ["main"]
+    assert not {"admin", "otlp"} & {cluster["name"] for cluster in config["static_resources"]["clusters"]}
+    assert "tracing" not in manager
+
+
 def test_only_the_named_origins_may_call_from_a_browser(tmp_path: Path) -> None:
     _, manager = rendered(tmp_path, cors_origins=("https://a.example", "https://b.example"))
     cors = manager["route_config"]["virtual_hosts"][1]["typed_per_filter_config"]["envoy.filters.http.cors"]

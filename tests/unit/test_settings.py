@@ -123,6 +123,9 @@ REQUIRED = {"DATABASE_URL": GOOD, **FILES}
         ("LISTEN_ADDRESS", "127.0.0.1:70000"),
         ("LISTEN_ADDRESS", "unix:relative"),
         ("LISTEN_ADDRESS", "unix:/" + "x" * 107),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4317"),
+        ("METRICS_ADDRESS", "9100"),
+        ("METRICS_ADDRESS", "unix:/run/metrics"),
         ("DRAIN_SECONDS", "nan"),
         ("DRAIN_SECONDS", "inf"),
         ("DRAIN_SECONDS", "-1"),
@@ -138,6 +141,30 @@ REQUIRED = {"DATABASE_URL": GOOD, **FILES}
 def test_a_value_that_is_no_such_thing_is_named_with_what_it_must_be(name: str, text: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{name} \(.*\): must be "):
         Settings.from_environment({**REQUIRED, name: text})
+
+
+@pytest.mark.parametrize(
+    ("sampler", "argument", "ratio"),
+    [
+        ("", "", 1.0),
+        ("", "0.1", 1.0),  # OpenTelemetry's SDK heeds no argument of no sampler
+        ("traceidratio", "0.1", 0.1),
+        ("parentbased_traceidratio", "0", 0.0),
+        ("parentbased_traceidratio", "", 1.0),
+        ("always_off", "", 0.0),
+    ],
+)
+def test_the_gateway_samples_as_the_processes_would(sampler: str, argument: str, ratio: float) -> None:
+    environment = {"OTEL_TRACES_SAMPLER": sampler, "OTEL_TRACES_SAMPLER_ARG": argument}
+    assert RunSettings.from_environment(environment).trace_ratio == ratio
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("OTEL_TRACES_SAMPLER_ARG", "10%"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4317")]
+)
+def test_make_run_names_what_it_cannot_trace_by(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        RunSettings.from_environment({"OTEL_TRACES_SAMPLER": "traceidratio", name: text})
 
 
 def test_every_wrong_value_is_named_at_once() -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from server.dev.gateway import tracing
 from server.storage.credentials import write_credential
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,12 +31,13 @@ CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
 class Settings:
     """What differs by place.
 
-    `directory` receives all files. `listen` and `admin` are `host:port` or `unix:/path`. `base_url` is the origin of
-    the API, `content_base_url` that of courses, `*.` allowed as its first label; no other host is served. `storage_url`
-    is the origin of the bucket's server. `cors_origins` are origins that may call the API from a browser, or `*`.
-    `trusted_proxies` counts the proxies in front whose X-Forwarded-For is believed. With `certificate` and
-    `certificate_key` the gateway speaks TLS. `max_connections` are those of all clients together; at `max_heap_bytes`
-    the gateway resets the largest streams and refuses new requests.
+    `directory` receives all files. `listen` and `admin` are `host:port` or `unix:/path`, and so is `metrics`, where
+    Prometheus reads, if it does. `base_url` is the origin of the API, `content_base_url` that of courses, `*.` allowed
+    as its first label; no other host is served. `storage_url` is the origin of the bucket's server. `cors_origins` are
+    origins that may call the API from a browser, or `*`. `trusted_proxies` counts the proxies in front whose
+    X-Forwarded-For is believed. With `certificate` and `certificate_key` the gateway speaks TLS. `max_connections` are
+    those of all clients together; at `max_heap_bytes` the gateway resets the largest streams and refuses new requests.
+    With an `otlp_endpoint` the share `trace_ratio` of all requests is traced, and told to the collector there.
     """
 
     directory: Path
@@ -44,7 +46,10 @@ class Settings:
     bucket: str
     storage_url: str
     listen: str = "127.0.0.1:3001"
-    admin: str = "127.0.0.1:0"
+    admin: str = "127.0.0.1:9901"
+    metrics: str | None = None
+    otlp_endpoint: str | None = None
+    trace_ratio: float = 1.0
     cors_origins: Sequence[str] = ("*",)
     access_log: str = "/dev/stdout"
     trusted_proxies: int = 0
@@ -72,12 +77,15 @@ def render(settings: Settings) -> Path:
 def configuration(settings: Settings) -> str:
     """The text of the configuration of a place: all paths absolute, so that it runs from anywhere."""
     config = _absolute(yaml.safe_load((ROOT / "envoy.yaml").read_text()), settings.directory.resolve())
-    (listener,) = config["static_resources"]["listeners"]
+    listener = config["static_resources"]["listeners"][0]
     listener["address"] = _address(settings.listen)
     config["admin"]["address"] = _address(settings.admin)
+    _fit_metrics(config["static_resources"], settings)
     _fit_overload(config["overload_manager"]["resource_monitors"], settings)
     _fit_manager(listener["filter_chains"][0]["filters"][0]["typed_config"], settings)
     _fit_storage(config["static_resources"]["clusters"], settings)
+    if settings.otlp_endpoint is not None:
+        _fit_tracing(config["static_resources"], settings, settings.otlp_endpoint)
     if settings.certificate:
         listener["filter_chains"][0]["transport_socket"] = _downstream_tls(settings.directory.resolve())
     # JSON is YAML without anchors, which a reader of the rendered file would have to resolve.
@@ -213,6 +221,29 @@ def _fit_manager(manager: dict[str, Any], settings: Settings) -> None:
     cors["allow_origin_string_match"] = [
         {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in settings.cors_origins
     ]
+
+
+def _fit_metrics(resources: dict[str, Any], settings: Settings) -> None:
+    """The page of metrics listens where it is wanted, or not at all."""
+    main, metrics = resources["listeners"]
+    admin = next(cluster for cluster in resources["clusters"] if cluster["name"] == "admin")
+    if settings.metrics is None:
+        resources["listeners"] = [main]
+        resources["clusters"].remove(admin)
+        return
+    metrics["address"] = _address(settings.metrics)
+    (locality,) = admin["load_assignment"]["endpoints"]
+    locality["lb_endpoints"][0]["endpoint"]["address"] = _address(settings.admin)
+
+
+def _fit_tracing(resources: dict[str, Any], settings: Settings, endpoint: str) -> None:
+    main = resources["listeners"][0]
+    tracing.fit_manager(main["filter_chains"][0]["filters"][0]["typed_config"], ratio=settings.trace_ratio)
+    collector = tracing.cluster(endpoint)
+    url = urlsplit(endpoint)
+    if url.scheme == "https":
+        collector["transport_socket"] = _upstream_tls(url.hostname or "", settings.ca_file)
+    resources["clusters"].append(collector)
 
 
 def _domains(origin: str) -> list[str]:

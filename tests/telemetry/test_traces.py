@@ -1,0 +1,171 @@
+"""One request through a whole copy: one trace, one request id, and no secret in what operators see."""
+
+import base64
+import json
+import socket
+import time
+from typing import Any
+
+import grpc
+import httpx
+
+from server.gen.scorm.v1 import package_service_pb2 as pb
+from server.gen.scorm.v1.package_service_pb2_grpc import PackageServiceStub
+from tests.factories import scorm12_package
+from tests.stack import Stack
+from tests.telemetry.collector import Span
+from tests.telemetry.conftest import Traced
+from tests.telemetry.pages import pages
+
+GATEWAY, SERVE, UPLOAD = "scorm-gateway", "scorm-serve", "scorm-upload"
+LOGS = ("access", "envoy", "serve-1", "upload-1", "worker", "storage", "stdout")
+
+
+def get(stack: Stack, path: str, **headers: str) -> httpx.Response:
+    return httpx.get(f"{stack.base_url}{path}", headers=headers)
+
+
+def upload(stack: Stack, key: str, request_id: str) -> Any:
+    headers = {"x-api-key": key, "x-request-id": request_id}
+    files = {"file": ("course.zip", scorm12_package(files={"large.bin": bytes(3_000_000)}), "application/zip")}
+    answer = httpx.post(f"{stack.base_url}/api/v1/packages", headers=headers, files=files, data={"uploaded_by": "u"})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def parent_of(span: Span, spans: list[Span]) -> Span:
+    (parent,) = (other for other in spans if other.span_id == span.parent_id)
+    return parent
+
+
+def test_a_read_is_one_trace_from_the_gateway_to_postgres(traced: Traced) -> None:
+    stack, collector = traced.stack, traced.collector
+    key = stack.new_tenant()
+    assert get(stack, "/api/v1/packages", **{"x-api-key": key, "x-request-id": "read-1"}).status_code == 200
+    collector.wait_for(lambda: {GATEWAY, SERVE} <= {span.service for span in collector.of("read-1")})
+    spans = collector.of("read-1")
+    assert len({span.trace_id for span in spans}) == 1
+    (edge,) = (span for span in spans if span.service == GATEWAY)
+    (call,) = (span for span in spans if span.name == "scorm.v1.PackageService/ListPackages" and span is not edge)
+    assert (edge.name, edge.parent_id) == ("scorm.v1.PackageService/ListPackages", "")
+    assert (call.service, call.parent_id) == (SERVE, edge.span_id)
+    assert call.attributes["rpc.method"] == "ListPackages"
+    assert call.attributes["rpc.grpc.status_code"] == "0"
+    statements = [span for span in spans if span.name == "postgres read"]
+    assert {span.parent_id for span in statements} == {call.span_id}
+    assert any(span.attributes["db.operation.name"].startswith("packages.") for span in statements)
+
+
+def test_an_upload_shows_its_transactions_and_its_large_objects(traced: Traced) -> None:
+    stack, collector = traced.stack, traced.collector
+    upload(stack, stack.new_tenant(), "upload-1")
+
+    def spans() -> list[Span]:
+        return collector.of("upload-1")
+
+    collector.wait_for(lambda: any(span.name.endswith("/UploadPackage") and span.service == UPLOAD for span in spans()))
+    names = [span.name for span in spans()]
+    assert names.count("storage upload") == 2, "the original and the large file, none of the small ones"
+    statements = {span.attributes["db.operation.name"] for span in spans() if span.name == "postgres statement"}
+    # And, of a key that was not used lately, the note that it was.
+    assert statements >= {"uploads.begin", "uploads.finish", "quotas.charge_package", "packages.insert"}
+    assert len({span.trace_id for span in spans()}) == 1
+    for span in spans():
+        if span.name == "postgres statement":
+            assert parent_of(span, spans()).name == "postgres write"
+
+
+def test_a_failure_is_found_by_the_request_id_of_its_answer(traced: Traced) -> None:
+    stack, collector = traced.stack, traced.collector
+    answer = get(stack, "/api/v1/packages/none", **{"x-api-key": stack.new_tenant()})
+    request_id = answer.json()["request_id"]
+    assert answer.headers["x-request-id"] == request_id
+    collector.wait_for(lambda: {GATEWAY, SERVE} <= {span.service for span in collector.of(request_id)})
+    (call,) = (span for span in collector.of(request_id) if "rpc.method" in span.attributes)
+    assert call.attributes["error.type"] == "PACKAGE_NOT_FOUND"
+    assert call.attributes["rpc.grpc.status_code"] == "5"
+    time.sleep(1.2)  # until Envoy has written
+    for log, wanted in (("access", {"route", "status"}), ("serve-1", {"method", "code"})):
+        lines = [json.loads(line) for line in stack.log(log).splitlines() if request_id in line]
+        (line,) = (line for line in lines if line["request_id"] == request_id)
+        assert wanted <= line.keys()
+
+
+def test_no_secret_is_in_any_log_metric_or_trace(traced: Traced) -> None:
+    stack, collector = traced.stack, traced.collector
+    key = stack.new_tenant()
+    uploaded = upload(stack, key, "secrets-upload")
+    link = uploaded["launch_url"]
+    token = _token_in(link)
+    basic = base64.b64encode(f"user:{key}".encode()).decode()
+    headers = {
+        "x-api-key": key,
+        "cookie": f"session={key}; other=c00kie-s3cret",
+        "idempotency-key": f"idempotent-{key}",
+        "user-agent": f"agent {key}",
+        "referer": link,
+    }
+    with httpx.Client(base_url=stack.base_url, headers=headers) as api:
+        api.get(f"/api/v1/packages?limit=1&api_key={key}&user_id=qu3ry-s3cret")
+        api.get(f"/api/v1/packages?cursor={key}")
+        api.get(f"/api/v1/packages/{key}")
+        api.get(f"/api/v1/packages/{token}")
+        api.delete(f"/api/v1/packages/{token}", headers={"x-request-id": key})
+        api.get(f"/player/session/{token}", headers={"x-request-id": token})
+        api.post(f"/player/session/{token}", headers={"content-type": "application/grpc"})
+        api.post("/api/v1/packages", content=key, headers={"content-type": f"multipart/form-data; boundary={key}"})
+        api.post("/api/v1/packages", files={"file": (f"{key}.zip", key.encode())}, data={"uploaded_by": "u"})
+        api.get("/api/v1/packages", headers={"x-api-key": f"{key}, {key}"})
+        api.get("/api/v1/packages", headers={"x-api-key": f"{key}0"})
+        api.get("/xapi/statements", headers={"authorization": f"Basic {basic}"})
+        package = f"/api/v1/packages/{uploaded['package_id']}"
+        download = api.get(f"{package}/download").json()["download_url"]
+        previewing = {"idempotency-key": f"another-{key}"}
+        preview = api.post(f"{package}/preview", json={}, headers=previewing).json()["preview"]["launch_url"]
+        for url in (
+            download,
+            preview,
+            link,
+            f"{link}?{key}",
+            link.replace(token, f"{token}x"),
+            f"{stack.content_url}/content/{token}",
+        ):
+            api.get(url)
+    _malformed(stack, key, token)
+    with grpc.insecure_channel(stack.grpc_address) as channel:
+        stub, metadata = PackageServiceStub(channel), (("x-api-key", key), ("x-request-id", "secrets-grpc"))
+        stub.ListPackages(pb.ListPackagesRequest(), metadata=metadata)
+    collector.wait_for(lambda: {GATEWAY, SERVE} <= {span.service for span in collector.of("secrets-grpc")})
+    time.sleep(1.2)  # until Envoy has written
+    shown = {name: stack.log(name) for name in LOGS}
+    shown |= {f"metrics of {process}": page for process, page in pages(stack).items()}
+    shown["traces"] = b"".join(collector.exported).decode("latin-1")
+    operator = (stack.var / "operator-token").read_text().strip()
+    tokens = [part for url in (link, download, preview) for part in _token_in(url).split(".")[1:]]
+    secrets = [key, basic, operator, *tokens, "c00kie-s3cret", "qu3ry-s3cret"]
+    leaks = [(name, secret[:12]) for name, text in shown.items() for secret in secrets if secret in text]
+    assert leaks == []
+    assert "secrets-grpc" in shown["access"]
+    assert "secrets-grpc" in shown["serve-1"]
+    assert "secrets-upload" in shown["upload-1"]
+    assert "secrets-grpc" in shown["traces"]
+
+
+def _token_in(url: str) -> str:
+    """The part of a link that opens something."""
+    (token,) = (part for part in url.split("/") if part.startswith("eyJ"))
+    return token
+
+
+def _malformed(stack: Stack, key: str, token: str) -> None:
+    """Requests that no client would send."""
+    for request in (
+        f"GET /content/{token}/a HTTP/9.9\r\nX-API-Key: {key}\r\n\r\n",
+        f"GET /api/v1/packages HTTP/1.1\r\nHost: localhost\r\n{key}\r\n\r\n",
+        f"GET /api/v1/packages HTTP/1.1\r\nHost: {key.replace('_', '-')}\r\nX_Api_Key: {key}\r\n\r\n",
+        f"{key} / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        f"GET /..%2f{token} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", stack.port), timeout=5) as connection:
+            connection.sendall(request.encode())
+            connection.recv(1000)

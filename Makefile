@@ -12,7 +12,7 @@ SECONDS ?= 60
 TARGET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test stress fuzz bench lint generate check-generated lock clean venv venv-dev venv-bench
+.PHONY: help run test stress fuzz bench lint generate check-generated lock clean venv venv-dev
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -31,7 +31,7 @@ fuzz: venv-dev ## Fuzzes archive, manifest and form, SECONDS (60) each, or only 
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements-fuzz.txt
 	@exec $(BIN)/python -m tests.fuzz $(SECONDS) $(TARGET)
 
-bench: venv-bench ## Measures against baselines and writes tests/bench/RESULTS.md (ARGS chooses rows, and --quick)
+bench: venv-dev ## Measures against baselines and writes tests/bench/RESULTS.md (ARGS chooses rows, and --quick)
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
 lint: venv-dev ## Checks style, types, protos, layers, gateway and generated files
@@ -47,7 +47,6 @@ lock: venv-dev ## Pins the dependencies of pyproject.toml again
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.txt
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group fuzz -o requirements-fuzz.txt
-	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev --extra bench -c requirements-dev.txt pyproject.toml -o requirements-bench.txt
 
 clean: ## Removes all data and secrets of `make run` in VAR_DIR; keeps .venv
 	@if [ -e "$${VAR_DIR:-var}" ]; then $(MAKE) venv && exec $(BIN)/python -m server.dev --clean; fi
@@ -57,6 +56,3 @@ venv:
 
 venv-dev:
 	@python=$$(PYTHON="$(PYTHON)" .ci/python) && exec "$$python" server/dev/install.py dev
-
-venv-bench: venv-dev
-	@python=$$(PYTHON="$(PYTHON)" .ci/python) && exec "$$python" server/dev/install.py bench

@@ -1,4 +1,4 @@
-"""Fills `.venv` from a lock file: `python3 server/dev/install.py run|dev|bench`. Standard library only.
+"""Fills `.venv` from a lock file: `python3 server/dev/install.py run|dev`. Standard library only.
 
 The stamp is written last, so an installation that was interrupted is taken up again. A lock keeps two of them apart.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 UNFINISHED = VENV / "unfinished"
-LOCK_FILES = {"run": "requirements.txt", "dev": "requirements-dev.txt", "bench": "requirements-bench.txt"}
+LOCK_FILES = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
 
 
 def main() -> None:

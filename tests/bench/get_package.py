@@ -81,7 +81,8 @@ def _get(port: int, path: str, key: str) -> Mapping[str, object]:
 def _check_alike(ours: Mapping[str, object], theirs: Mapping[str, object]) -> None:
     """Links and times are written differently in detail; all else is the same."""
     for name in ours.keys() | theirs.keys():
-        assert name in ours and name in theirs, f"{name} is in one answer only"
+        assert name in ours, f"{name} is in the baseline's answer only"
+        assert name in theirs, f"{name} is in our answer only"
         if not name.endswith(("_url", "_at")):
             assert ours[name] == theirs[name], f"{name} differs: {ours[name]!r}, {theirs[name]!r}"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from server.dev.postgres.cluster import SUPERUSER, remembered
 from server.storage.blobs import GcsBlobs
@@ -69,10 +69,9 @@ class Copy:
     @property
     def owner_dsn(self) -> str:
         """The database as its owner, a superuser."""
-        server = conninfo_to_dict(self.environment("serve")["DATABASE_URL"])
         data_dir = self.stack.var / "postgres"
         password = ((remembered(data_dir) or data_dir) / "password").read_text().strip()
-        return make_conninfo(**{**server, "user": SUPERUSER, "password": password})
+        return make_conninfo(self.environment("serve")["DATABASE_URL"], user=SUPERUSER, password=password)
 
     def get(self, path: str, key: str) -> Any:
         """The JSON of an answer through Envoy."""
@@ -118,7 +117,8 @@ def program(*arguments: str, ready: Path | int, environment: Mapping[str, str]) 
         try:
             deadline = time.monotonic() + READY_SECONDS
             while not _is_ready(ready):
-                assert process.poll() is None and time.monotonic() < deadline, f"{arguments} did not come up"
+                assert process.poll() is None, f"{arguments} ended with {process.returncode}"
+                assert time.monotonic() < deadline, f"{arguments} did not come up"
                 time.sleep(0.05)
             yield psutil.Process(process.pid)
         finally:

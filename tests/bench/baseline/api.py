@@ -19,7 +19,7 @@ from uuid import UUID
 import jwt
 import psycopg
 import uvicorn
-from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi import Depends, FastAPI, Header, HTTPException, Response
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
@@ -34,7 +34,7 @@ SELECT_KEY = (
 )
 SELECT_PACKAGE = (
     b"select package_id, tenant_id, title, version, launch_path, manifest_path, file_size_bytes, uploaded_by,"
-    b" created_at, updated_at, metadata from packages where tenant_id = $1 and package_id = $2"
+    b" created_at, updated_at, revision, failed_completes, mastery_overrides_status, metadata from packages where tenant_id = $1 and package_id = $2"
 )
 
 PEPPER = Path(os.environ["API_KEY_PEPPER_FILE"]).read_bytes().strip()
@@ -79,6 +79,11 @@ class Metadata(BaseModel):
     warnings: list[str]
 
 
+class Settings(BaseModel):
+    failed_completes: bool
+    mastery_overrides_status: bool
+
+
 class Package(BaseModel):
     id: UUID
     tenant_id: UUID
@@ -92,6 +97,7 @@ class Package(BaseModel):
     updated_at: datetime
     uploaded_by: str | None = None
     launch_url_expires_at: datetime
+    settings: Settings
 
 
 @dataclass(frozen=True)
@@ -152,13 +158,15 @@ def token(tenant_id: UUID, package_id: UUID, hour: datetime) -> str:
 
 
 @app.get("/api/v1/packages/{package_id}", response_model_exclude_none=True)
-async def get_package(package_id: UUID, caller: Annotated[Caller, Depends(caller)]) -> Package:
+async def get_package(package_id: UUID, caller: Annotated[Caller, Depends(caller)], response: Response) -> Package:
     if "read" not in caller.scopes:
         raise HTTPException(403)
     row = await read(caller.tenant_id, SELECT_PACKAGE, (caller.tenant_id, package_id))
     if row is None:
         raise HTTPException(404)
-    identifier, tenant_id, title, version, launch_path, manifest_path, size, by, created, updated, metadata = row
+    identifier, tenant_id, title, version, launch_path, manifest_path, size, by, created, updated = row[:10]
+    revision, failed_completes, mastery_overrides_status, metadata = row[10:]
+    response.headers["etag"] = f'"{revision}"'
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     root = f"{CONTENT_URL}/content/{token(tenant_id, identifier, hour)}"
     return Package(
@@ -174,6 +182,7 @@ async def get_package(package_id: UUID, caller: Annotated[Caller, Depends(caller
         updated_at=updated,
         uploaded_by=by,
         launch_url_expires_at=hour + LINK_LIFETIME,
+        settings=Settings(failed_completes=failed_completes, mastery_overrides_status=mastery_overrides_status),
     )
 
 

@@ -66,7 +66,10 @@ class Upstream(
     health_service_pb2_grpc.HealthServiceServicer,
     external_auth_pb2_grpc.AuthorizationServicer,  # type: ignore[misc]  # xds-protos is untyped
 ):
-    """The core. `behaviours` maps a package id to what GetPackage and DeletePackage do with it."""
+    """The core. `behaviours` maps a package id to what GetPackage and DeletePackage do with it.
+
+    `checks` are what the key filter was asked: once for each request, though the gateway asks again whom it lost.
+    """
 
     keys: dict[str, Key] = field(default_factory=dict)
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
@@ -77,13 +80,17 @@ class Upstream(
     upload: Behaviour | None = None
     title: str = "a course"
     state: Any = field(default_factory=health.HealthServicer)
+    _checked: set[str] = field(default_factory=set)
 
     def _note(self, context: Context) -> None:
         self.seen.append(dict(context.invocation_metadata()))
 
     def Check(self, request: Any, context: Context) -> Any:
-        self.checks.append(request)
         attributes = request.attributes
+        stream_id = attributes.request.http.id
+        if stream_id not in self._checked:
+            self._checked.add(stream_id)
+            self.checks.append(request)
         request_id = attributes.request.http.headers.get("x-request-id", "")
         try:
             return edge_check._allow(self._judge(attributes))

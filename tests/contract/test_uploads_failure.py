@@ -130,10 +130,16 @@ async def test_an_exhausted_spool_is_unavailable_and_leaves_nothing(
     storage: Bucket, dsns: Dsns, tmp_path: Path
 ) -> None:
     async with running_host(dsns, storage, tmp_path, spool_bytes=30 * MIB) as host:
-        results = await asyncio.gather(host.upload(LARGE), host.upload(LARGE), return_exceptions=True)
-        # One filled the spool and turned out to be no zip; the other found no room.
-        assert sorted(type(result).__name__ for result in results) == ["Unavailable", "ValidationFailed"]
-        assert [error.retry_after_seconds for error in results if isinstance(error, Unavailable)] == [30]
+        told = asyncio.Event()
+        first = asyncio.create_task(host.upload(Body(LARGE, after=told.wait)))
+        await until(lambda: host.spool.reserved_bytes >= len(LARGE))
+        with pytest.raises(Unavailable) as refused:
+            await host.upload(LARGE)
+        assert refused.value.retry_after_seconds == 30
+        told.set()
+        # It had all the room that it needs, and turns out to be no zip.
+        with pytest.raises(ValidationFailed):
+            await first
         assert await host.left() == NOTHING
 
 

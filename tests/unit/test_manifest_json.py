@@ -1,19 +1,49 @@
+import dataclasses
+import enum
+import functools
 import json
+import types
+import typing
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.domain.manifest import Manifest, from_json, to_json
 from tests.factories import manifest12, manifest2004
 from tests.unit.manifests import parse
 
-st.register_type_strategy(str, st.text(max_size=5))
-st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
+LEVELS = 5
+SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
+    str: st.text(max_size=5),
+    int: st.integers(),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+    bool: st.booleans(),
+}
 
 
-@given(st.from_type(Manifest))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@functools.cache
+def anything(kind: Any, levels: int = LEVELS) -> st.SearchStrategy[Any]:
+    """Values of a type. Of what repeats at most two, and none where that many levels of values are around it.
+
+    Hypothesis' own `from_type` knows no measure: most of what it draws is too large, and thrown away.
+    """
+    if typing.get_origin(kind) is tuple:
+        if not levels:
+            return st.just(())
+        return st.lists(anything(typing.get_args(kind)[0], levels - 1), max_size=2).map(tuple)
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        return st.none() | anything(typing.get_args(kind)[0], levels)
+    if dataclasses.is_dataclass(kind):
+        build: Any = kind
+        hints = typing.get_type_hints(build)
+        return st.builds(build, **{name: anything(hint, levels) for name, hint in hints.items()})
+    return st.sampled_from(kind) if issubclass(kind, enum.Enum) else SIMPLE[kind]
+
+
+@given(anything(Manifest))
+@settings(max_examples=50, deadline=None)
 def test_any_manifest_survives_json(manifest: Manifest) -> None:
     assert from_json(to_json(manifest)) == manifest
 

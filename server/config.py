@@ -276,8 +276,8 @@ class Settings:
     lost_seconds: float = field(
         metadata=_setting(
             "LOST_SECONDS",
-            "silence after which an upload gives itself up; its files go after twice that, jobs of a dead worker are "
-            "taken up after half; the same for all roles",
+            "silence after which an upload gives itself up; its files go after twice that, jobs of a dead worker and "
+            "the Idempotency-Key of a dead upload are free after half; the same for all roles",
             "60",
             read=_seconds(1, 3600),
         )

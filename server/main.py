@@ -4,7 +4,7 @@ python -m server serve      calls of learners, customers and the gateway's key f
 python -m server upload     uploads
 python -m server worker     jobs, sweeper, administration
 python -m server migrate    brings the database to the newest schema, as its owner (OWNER_DATABASE_URL)
-python -m server admin …    the operator's command line
+python -m server admin …    the operator's command line, see `server.rpc.admin_cli`
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from server.gen.scorm.v1 import (
     player_service_pb2,
     player_service_pb2_grpc,
 )
-from server.rpc import admin_cli, lifecycle
+from server.rpc import lifecycle
 from server.rpc.access import access_table
 from server.rpc.admin import AdminServicer
 from server.rpc.edge_check import EdgeCheckServicer
@@ -139,7 +139,12 @@ class Core:
             authenticator=authenticator,
             packages=packages,
             previews=Previews(packages=packages, signer=preview_tokens, clock=clock),
-            idempotency=Idempotency(database=database, keys=PostgresIdempotencyKeys(), clock=clock),
+            idempotency=Idempotency(
+                database=database,
+                keys=PostgresIdempotencyKeys(),
+                clock=clock,
+                lease=timedelta(seconds=settings.lost_seconds / 2),
+            ),
             links=_links(settings, clock),
             jobs=jobs,
             telemetry=telemetry,
@@ -392,8 +397,6 @@ def _migrate() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Runs what the first argument names; the exit status is 2 if it cannot start."""
     role, rest = (arguments[0] if arguments else ""), arguments[1:]
-    if role == "admin":
-        return admin_cli.main(rest)
     if (role not in ROLES and role != "migrate") or rest:
         print(__doc__, file=sys.stderr)
         return 2

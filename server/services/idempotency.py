@@ -17,8 +17,6 @@ from server.services.idempotency_ports import Facts, IdempotencyStore, Remembere
 from server.services.ports import Clock, Database, OperatorDatabase, Query, Transaction
 
 KEEP = timedelta(hours=24)
-# Three signs of life of an upload, see `UploadLimits.beat_seconds`; a process that died blocks its keys so long.
-LEASE = timedelta(seconds=30)
 FORGET_BATCH = 1000
 
 
@@ -38,11 +36,12 @@ class Claim:
     tenant_id: UUID
     key_hash: bytes
     claim_id: UUID
+    lease: timedelta
 
     def extend(self, *, at: datetime) -> Query[bool]:
         """Says that the request goes on. False once another has the key."""
         return self.keys.extend(
-            tenant_id=self.tenant_id, key_hash=self.key_hash, claim_id=self.claim_id, until=at + LEASE
+            tenant_id=self.tenant_id, key_hash=self.key_hash, claim_id=self.claim_id, until=at + self.lease
         )
 
     def complete(self, facts: Facts, *, at: datetime, streamed_fingerprint: bytes | None = None) -> Query[bool]:
@@ -63,11 +62,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idempotency:
-    """Used by every use case that a POST reaches."""
+    """Used by every use case that a POST reaches.
+
+    `lease` is three signs of life of an upload, see `UploadLimits.beat_seconds`; a process that died blocks its keys so
+    long.
+    """
 
     database: Database
     keys: IdempotencyStore
     clock: Clock
+    lease: timedelta = timedelta(seconds=30)
 
     async def once(
         self, *, tenant_id: UUID, request: KeyedRequest | None, work: Callable[[Transaction], Awaitable[Facts]]
@@ -98,7 +102,7 @@ class Idempotency:
         return found
 
     async def take(self, claim: Claim, request: KeyedRequest) -> None:
-        """Takes the key for `LEASE`, to be extended. Raises IdempotencyConflict where another has it."""
+        """Takes the key for `lease`, to be extended. Raises IdempotencyConflict where another has it."""
         async with self.database.write(claim.tenant_id) as transaction:
             if not await self._take(transaction, claim, request):
                 _facts_for(request, await self._held(transaction, claim))
@@ -112,12 +116,14 @@ class Idempotency:
 
     def new_claim(self, *, tenant_id: UUID, request: KeyedRequest) -> Claim:
         """A claim that has nothing yet. Whatever becomes of `take`, it may be released."""
-        return Claim(self.keys, tenant_id, request.key_hash, new_id(self.clock.now()))
+        return Claim(self.keys, tenant_id, request.key_hash, new_id(self.clock.now()), self.lease)
 
     async def _take(self, transaction: Transaction, claim: Claim, request: KeyedRequest) -> bool:
         now = self.clock.now()
         return await transaction.run(
-            self.keys.claim(request, tenant_id=claim.tenant_id, claim_id=claim.claim_id, at=now, until=now + LEASE)
+            self.keys.claim(
+                request, tenant_id=claim.tenant_id, claim_id=claim.claim_id, at=now, until=now + claim.lease
+            )
         )
 
     async def _held(self, transaction: Transaction, claim: Claim) -> Remembered:

@@ -1,7 +1,5 @@
 """The Idempotency-Key through Envoy, over REST and gRPC."""
 
-import http.client
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -150,35 +148,3 @@ def test_grpc_replays_and_refuses_too(stack: Stack, key: str) -> None:
     assert status is not None
     assert any(detail.Unpack(info) for detail in status.details)
     assert (info.reason, dict(info.metadata)) == ("CONFLICT", {"idempotency_key": "another_request"})
-
-
-def test_an_upload_whose_process_is_killed_leaves_its_key_free_within_the_lease(
-    stack: Stack, key: str, api: httpx.Client
-) -> None:
-    begun = http.client.HTTPConnection("localhost", stack.port, timeout=30)
-    begun.putrequest("POST", "/api/v1/packages")
-    for name, value in {"x-api-key": key, "idempotency-key": "key-1", "content-type": "application/zip"}.items():
-        begun.putheader(name, value)
-    begun.putheader("content-length", str(len(COURSE)))
-    begun.endheaders(COURSE[:100])
-    raw = {"idempotency-key": "key-1", "content-type": "application/zip"}
-
-    def again() -> httpx.Response:
-        return api.post("/api/v1/packages", content=COURSE, headers=raw)
-
-    deadline = time.monotonic() + 60
-    time.sleep(1)
-    assert error_of(again())["details"] == {"idempotency_key": "running_request"}
-    stack.kill("upload")
-    assert begun.getresponse().status == 503
-    begun.close()
-    # Of the answers until then some are 503: the process starts again.
-    while (answer := again()).status_code in (409, 503):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    assert (answer.status_code, count(api)) == (201, 1)
-    replayed = again()
-    assert (replayed.headers["idempotent-replayed"], replayed.json()["package_id"]) == (
-        "true",
-        answer.json()["package_id"],
-    )

@@ -1,20 +1,23 @@
 """Any process may die at any moment: nothing acknowledged is lost, nothing half done stays, all comes back alone."""
 
 import asyncio
+import http.client
 import random
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from server.dev.database import DATABASE
 from tests.conftest import Scale
+from tests.factories import scorm12_package
 from tests.stack import Stack
 from tests.stress.audit import audit, counted, table
-from tests.stress.ledger import Ledger, Load
+from tests.stress.ledger import PACKAGES, Ledger, Load
 
 BACKEND = "backend"
 VICTIMS = ("serve", "upload", "worker", "storage", "envoy", "postgres", BACKEND)
@@ -91,3 +94,35 @@ async def test_what_was_acknowledged_survives_the_death_of_any_process(stack: St
     found.check()
     assert len(killer.seconds) == len(VICTIMS)
     assert ledger.stored.keys() & ledger.deleted
+
+
+def test_the_key_of_an_upload_whose_process_died_is_free_once_its_lease_is_over(impatient: Stack) -> None:
+    course = scorm12_package()
+    headers = {"X-API-Key": impatient.new_tenant(), "Idempotency-Key": "key-1", "Content-Type": "application/zip"}
+    begun = http.client.HTTPConnection("localhost", impatient.port, timeout=30)
+    begun.putrequest("POST", PACKAGES)
+    for name, value in {**headers, "Content-Length": str(len(course))}.items():
+        begun.putheader(name, value)
+    begun.endheaders(course[:100])
+    with httpx.Client(base_url=impatient.base_url, headers=headers, timeout=30) as api:
+
+        def again() -> httpx.Response:
+            return api.post(PACKAGES, content=course)
+
+        # Longer than a lease: it is extended.
+        time.sleep(2)
+        assert again().json()["error"]["details"] == {"idempotency_key": "running_request"}
+        for process in impatient.children("upload"):
+            process.kill()
+        assert begun.getresponse().status == 503
+        begun.close()
+        deadline = time.monotonic() + WORKS_SECONDS
+        # Of the answers until then some are 503: the process starts again.
+        while (answer := again()).status_code in (409, 503):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert answer.status_code == 201
+        replayed = again()
+        assert replayed.headers["idempotent-replayed"] == "true"
+        assert replayed.json()["package_id"] == answer.json()["package_id"]
+        assert api.get(PACKAGES).json()["count"] == 1

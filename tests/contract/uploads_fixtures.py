@@ -189,7 +189,9 @@ async def running_host(
         yield Host(uploads, tenant.id, database, operator_database, bucket, spool, clock)
     finally:
         bucket.end_faults()
-        await uploads.drain()
+        # What never ends shall fail its test, not hold up the others.
+        async with asyncio.timeout(60):
+            await uploads.drain()
         await asyncio.to_thread(threads.close)
         spool.close()
         await operator_database.close()

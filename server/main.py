@@ -128,6 +128,12 @@ class Core:
         packages = Packages(
             database=database, packages=PostgresPackages(), quotas=PostgresQuotas(), jobs=jobs, clock=clock
         )
+        idempotency = Idempotency(
+            database=database,
+            keys=PostgresIdempotencyKeys(),
+            clock=clock,
+            lease=timedelta(seconds=settings.lost_seconds / 2),
+        )
         preview_tokens = PreviewTokens(_signing_key("PREVIEW_SIGNING_KEY_FILE", settings.preview_signing_key_file))
         telemetry.metrics.watch_database("server", postgres)
         telemetry.metrics.watch(readings.key_cache, authenticator)
@@ -138,13 +144,8 @@ class Core:
             database=database,
             authenticator=authenticator,
             packages=packages,
-            previews=Previews(packages=packages, signer=preview_tokens, clock=clock),
-            idempotency=Idempotency(
-                database=database,
-                keys=PostgresIdempotencyKeys(),
-                clock=clock,
-                lease=timedelta(seconds=settings.lost_seconds / 2),
-            ),
+            previews=Previews(packages=packages, idempotency=idempotency, signer=preview_tokens, clock=clock),
+            idempotency=idempotency,
             links=_links(settings, clock),
             jobs=jobs,
             telemetry=telemetry,
@@ -168,6 +169,7 @@ class Core:
                 egress=HttpEgress(opened=self.settings.egress_allow_cidrs),
                 sealer=_sealer(self.settings),
                 clock=self.clock,
+                idempotency=self.idempotency,
             )
         )
 

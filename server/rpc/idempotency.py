@@ -9,6 +9,7 @@ from server.domain.idempotency import KeyedRequest, keyed_request
 from server.rpc import context as calls
 
 Context = grpc.aio.ServicerContext[Any, Any]
+_REPLAYED = ("idempotent-replayed", "true")
 
 
 def request_of(operation: str, message: Message) -> KeyedRequest | None:
@@ -34,5 +35,11 @@ async def tell_created(context: Context, *, location: str, replayed: bool, revis
     if revision is not None:
         metadata.append(calls.etag(revision))
     if replayed:
-        metadata.append(("idempotent-replayed", "true"))
+        metadata.append(_REPLAYED)
     await context.send_initial_metadata(tuple(metadata))
+
+
+async def tell_done(context: Context, *, replayed: bool) -> None:
+    """Sends what stands beside the body of a 200 to a POST."""
+    if replayed:
+        await context.send_initial_metadata((_REPLAYED,))

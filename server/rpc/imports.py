@@ -12,6 +12,7 @@ from server.domain.imports import ImportFailure, ImportJob
 from server.gen.scorm.v1 import import_job_pb2, import_service_pb2, import_service_pb2_grpc, pagination_pb2
 from server.rpc import context as calls
 from server.rpc.errors import render
+from server.rpc.idempotency import request_of, tell_created, tell_done
 from server.services.imports import ImportPage, Imports
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -26,13 +27,14 @@ class ImportServicer(import_service_pb2_grpc.ImportServiceServicer):
     async def CreateImport(
         self, request: import_service_pb2.CreateImportRequest, context: Context
     ) -> import_service_pb2.CreateImportResponse:
-        job = await self._imports.create(
+        job, replayed = await self._imports.create(
             tenant_id=calls.current().tenant_id,
             url=request.url,
             uploaded_by=request.uploaded_by or None,
             title=request.title or None,
+            request=request_of("ImportService/CreateImport", request),
         )
-        await context.send_initial_metadata((("x-http-status", "201"), ("location", f"/api/v1/imports/{job.id}")))
+        await tell_created(context, location=f"/api/v1/imports/{job.id}", replayed=replayed)
         return import_service_pb2.CreateImportResponse(import_job=to_message(job))
 
     async def GetImport(
@@ -58,7 +60,12 @@ class ImportServicer(import_service_pb2_grpc.ImportServiceServicer):
     async def CancelImport(
         self, request: import_service_pb2.CancelImportRequest, context: Context
     ) -> import_service_pb2.CancelImportResponse:
-        job = await self._imports.cancel(tenant_id=calls.current().tenant_id, import_job_id=request.import_id)
+        job, replayed = await self._imports.cancel(
+            tenant_id=calls.current().tenant_id,
+            import_job_id=request.import_id,
+            request=request_of("ImportService/CancelImport", request),
+        )
+        await tell_done(context, replayed=replayed)
         return import_service_pb2.CancelImportResponse(import_job=to_message(job))
 
 

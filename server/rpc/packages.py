@@ -22,7 +22,7 @@ from server.domain.previews import Preview
 from server.gen.scorm.v1 import package_pb2, package_service_pb2, package_service_pb2_grpc
 from server.rpc import context as calls
 from server.rpc.context import etag
-from server.rpc.idempotency import request_told, tell_created
+from server.rpc.idempotency import request_of, request_told, tell_created
 from server.rpc.multipart import UploadForm, parse_form
 from server.services.idempotent_uploads import IdempotentUploads
 from server.services.packages import Packages
@@ -124,14 +124,15 @@ class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
     async def CreatePackagePreview(
         self, request: package_service_pb2.CreatePackagePreviewRequest, context: Context
     ) -> package_service_pb2.CreatePackagePreviewResponse:
-        preview, token = await self._previews.create(
+        preview, token, replayed = await self._previews.create(
             tenant_id=calls.current().tenant_id,
             package_id=request.package_id,
             expires_in_seconds=request.expires_in_seconds if request.HasField("expires_in_seconds") else None,
             redirect_url=request.redirect_url if request.HasField("redirect_url") else None,
+            request=request_of("PackageService/CreatePackagePreview", request),
         )
         made = self._links.preview(preview, token)
-        await context.send_initial_metadata((("x-http-status", "201"), ("location", made.launch_url)))
+        await tell_created(context, location=made.launch_url, replayed=replayed)
         return package_service_pb2.CreatePackagePreviewResponse(preview=made)
 
     async def UpdatePackage(

@@ -1,14 +1,18 @@
 """Asking for imports, watching and cancelling them. What does the work is in `import_runs`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from server.domain.egress import OutgoingUrl, UrlRefused, parse_url
 from server.domain.errors import ImportNotFound, Unavailable, ValidationFailed
+from server.domain.idempotency import KeyedRequest
 from server.domain.ids import new_id, parse_id
 from server.domain.imports import ImportJob, ImportStatus
 from server.services.attempt import MAX_TITLE_LENGTH
 from server.services.egress_ports import Egress
+from server.services.idempotency import Idempotency
+from server.services.idempotency_ports import Facts
 from server.services.import_ports import ImportStore, Sealer, place_of
 from server.services.packages import DEFAULT_LIMIT, format_cursor, parse_cursor
 from server.services.ports import Clock, Database, Jobs, PageKey, Transaction
@@ -45,9 +49,21 @@ class Imports:
     egress: Egress
     sealer: Sealer
     clock: Clock
+    idempotency: Idempotency
 
-    async def create(self, *, tenant_id: UUID, url: str, uploaded_by: str | None, title: str | None) -> ImportJob:
-        """Queues an import. Raises ValidationFailed for what is wrong, and Unavailable if too many wait already."""
+    async def create(
+        self,
+        *,
+        tenant_id: UUID,
+        url: str,
+        uploaded_by: str | None,
+        title: str | None,
+        request: KeyedRequest | None = None,
+    ) -> tuple[ImportJob, bool]:
+        """Queues an import: the job as it is then, and whether it was queued before.
+
+        Raises ValidationFailed for what is wrong, Unavailable if too many wait already, and IdempotencyConflict.
+        """
         judged = self._judged(url, uploaded_by, title)
         now = self.clock.now()
         job = ImportJob(
@@ -59,14 +75,18 @@ class Imports:
             created_at=now,
             updated_at=now,
         )
-        sealed_url = self.sealer.seal(str(judged), place=place_of(tenant_id, job.id))
-        async with self.database.write(tenant_id) as transaction:
+
+        async def queue(transaction: Transaction) -> Facts:
+            sealed_url = self.sealer.seal(str(judged), place=place_of(tenant_id, job.id))
             await transaction.run(self.imports.insert(job, sealed_url=sealed_url))
             if await transaction.run(self.imports.count_new(tenant_id=tenant_id)) > MAX_WAITING:
                 fault = f"This tenant has {MAX_WAITING} imports waiting, and may not have more"
                 raise Unavailable(fault, retry_after_seconds=WAITING_RETRY_SECONDS)
             await transaction.run(self.jobs.import_package(tenant_id=tenant_id, import_job_id=job.id))
-        return job
+            return {"id": str(job.id), "created_at": job.created_at.isoformat()}
+
+        outcome = await self.idempotency.once(tenant_id=tenant_id, request=request, work=queue)
+        return _as_queued(job, outcome.facts), outcome.replayed
 
     async def list(
         self, *, tenant_id: UUID, page: int | None, limit: int | None, cursor: str | None, status: str | None
@@ -99,16 +119,25 @@ class Imports:
             raise ImportNotFound
         return found
 
-    async def cancel(self, *, tenant_id: UUID, import_job_id: str) -> ImportJob:
-        """Ends an import that has not ended; may be repeated. Raises ImportNotFound, and Conflict if it has."""
+    async def cancel(
+        self, *, tenant_id: UUID, import_job_id: str, request: KeyedRequest | None = None
+    ) -> tuple[ImportJob, bool]:
+        """Ends an import that has not ended; may be repeated, and says whether it was under the same key.
+
+        Raises ImportNotFound, Conflict if it has ended otherwise, and IdempotencyConflict.
+        """
         wanted = _require_id(import_job_id)
-        async with self.database.write(tenant_id) as transaction:
+
+        async def end(transaction: Transaction) -> Facts:
             job = await transaction.run(self.imports.lock(tenant_id=tenant_id, import_job_id=wanted))
             if job is None:
                 raise ImportNotFound
-            cancelled = job.cancel(at=self.clock.now())
-            await move(transaction, self.imports, job, cancelled)
-        return cancelled
+            await move(transaction, self.imports, job, job.cancel(at=self.clock.now()))
+            return {}
+
+        outcome = await self.idempotency.once(tenant_id=tenant_id, request=request, work=end)
+        # What was cancelled never changes again: it is told from its row each time.
+        return await self.get(tenant_id=tenant_id, import_job_id=import_job_id), outcome.replayed
 
     def _judged(self, url: str, uploaded_by: str | None, title: str | None) -> OutgoingUrl:
         """The URL, if nothing is wrong with it and what comes with it."""
@@ -142,6 +171,12 @@ async def move(transaction: Transaction, imports: ImportStore, job: ImportJob, m
     if moved.status is not job.status:
         moved_count = imports.count_moved(tenant_id=job.tenant_id, before=job.status, after=moved.status)
         await transaction.run(moved_count)
+
+
+def _as_queued(job: ImportJob, facts: Facts) -> ImportJob:
+    """The job that was queued for the same request, whatever has become of it."""
+    at = datetime.fromisoformat(facts["created_at"])
+    return replace(job, id=UUID(facts["id"]), created_at=at, updated_at=at)
 
 
 def _status(text: str | None) -> ImportStatus | None:

@@ -69,6 +69,13 @@ class Packages:
         """With metadata, or None."""
         return await self.database.read(tenant_id, self.packages.get(tenant_id=tenant_id, package_id=package_id))
 
+    async def require(self, transaction: Transaction, *, tenant_id: UUID, package_id: str) -> UUID:
+        """The id of a package that the transaction sees. Raises PackageNotFound."""
+        wanted = _require_id(package_id)
+        if not await transaction.run(self.packages.exists(tenant_id=tenant_id, package_id=wanted)):
+            raise PackageNotFound
+        return wanted
+
     async def update(self, *, tenant_id: UUID, package_id: str, change: PackageChange, if_match: str | None) -> Package:
         """Applies the change, and answers the package with metadata. `if_match` is the header.
 

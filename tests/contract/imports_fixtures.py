@@ -13,10 +13,12 @@ import psycopg
 
 from server.domain.imports import ImportJob
 from server.rpc.imports import failure_of
+from server.services.idempotency import Idempotency
 from server.services.import_runs import ImportLimits, ImportRuns
 from server.services.imports import Imports
 from server.storage import jobs
 from server.storage.egress import HttpEgress, default_ssl_context
+from server.storage.idempotency import PostgresIdempotencyKeys
 from server.storage.imports import PostgresImports
 from server.storage.sealing import AesSealer
 from tests.contract.uploads_fixtures import MIB, Host
@@ -51,13 +53,15 @@ class Importer:
     runs: ImportRuns
 
     async def ask(self, url: str, *, title: str | None = None, uploaded_by: str | None = None) -> ImportJob:
-        return await self.api.create(tenant_id=self.host.tenant_id, url=url, uploaded_by=uploaded_by, title=title)
+        job, _ = await self.api.create(tenant_id=self.host.tenant_id, url=url, uploaded_by=uploaded_by, title=title)
+        return job
 
     async def state(self, job: ImportJob) -> ImportJob:
         return await self.api.get(tenant_id=job.tenant_id, import_job_id=str(job.id))
 
     async def cancel(self, job: ImportJob) -> ImportJob:
-        return await self.api.cancel(tenant_id=job.tenant_id, import_job_id=str(job.id))
+        cancelled, _ = await self.api.cancel(tenant_id=job.tenant_id, import_job_id=str(job.id))
+        return cancelled
 
     async def until(self, job: ImportJob, holds: Callable[[ImportJob], bool]) -> ImportJob:
         """Asks again and again, as a client does."""
@@ -123,6 +127,7 @@ def importer_on(host: Host, dsns: Dsns) -> Importer:
         egress=EGRESS,
         sealer=SEALER,
         clock=host.clock,
+        idempotency=Idempotency(database=host.database, keys=PostgresIdempotencyKeys(), clock=host.clock),
     )
     return Importer(host, dsns, api, runs_on(host))
 

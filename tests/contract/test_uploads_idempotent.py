@@ -128,6 +128,36 @@ async def test_a_failed_upload_frees_its_key_before_it_is_told(keyed: Keyed) -> 
     assert not (await keyed.upload())[1]
 
 
+@pytest.mark.parametrize("body", [Body(b"no zip"), Body(COURSE)], ids=["refused-by-its-bytes", "refused-by-the-quota"])
+async def test_a_key_is_free_before_its_failure_is_told_however_long_that_takes(keyed: Keyed, body: Body) -> None:
+    class Slow:
+        """Postgres that is slow with every transaction but the first, which takes the key."""
+
+        def __init__(self, database: Database) -> None:
+            self.read = database.read
+            self._database = database
+            self.writes = 0
+
+        @asynccontextmanager
+        async def write(self, *tenant_ids: UUID) -> AsyncIterator[Transaction]:
+            self.writes += 1
+            if self.writes > 1:
+                await asyncio.sleep(0.5)
+            async with self._database.write(*tenant_ids) as transaction:
+                yield transaction
+
+    await keyed.host.set_quota(stored_bytes=1)
+    slow = Slow(keyed.host.database)
+    database: Database = slow  # type: ignore[assignment]  # overloads of `read`
+    idempotency = replace(keyed.idempotent.idempotency, database=database)
+    with pytest.raises((ValidationFailed, QuotaExceeded)):
+        await replace(keyed, idempotent=replace(keyed.idempotent, idempotency=idempotency)).upload(body)
+    assert slow.writes == 2
+    # At once, and by another upload: of a key still held it would be told so.
+    await keyed.host.set_quota()
+    assert not (await keyed.upload(Body(COURSE, filename="other.zip"), declared=len(COURSE)))[1]
+
+
 async def test_a_cancelled_upload_frees_its_key(keyed: Keyed) -> None:
     task = asyncio.create_task(keyed.upload(Body(COURSE, after=endless)))
     await asyncio.sleep(0.3)

@@ -28,6 +28,9 @@ if _version_not_supported:
 class ImportServiceStub:
     """Imports packages from URLs, in the background. Every call acts for the tenant of its API key; an import of another
     tenant is IMPORT_NOT_FOUND.
+
+    CreateImport and CancelImport heed an `Idempotency-Key` (metadata `idempotency-key`, 1 to 255 visible ASCII characters)
+    for 24 hours. They fail with CONFLICT if it was used for another request.
     """
 
     def __init__(self, channel):
@@ -61,13 +64,18 @@ class ImportServiceStub:
 class ImportServiceServicer:
     """Imports packages from URLs, in the background. Every call acts for the tenant of its API key; an import of another
     tenant is IMPORT_NOT_FOUND.
+
+    CreateImport and CancelImport heed an `Idempotency-Key` (metadata `idempotency-key`, 1 to 255 visible ASCII characters)
+    for 24 hours. They fail with CONFLICT if it was used for another request.
     """
 
     def CreateImport(self, request, context):
         """Queues an import and answers at once. The file is fetched with GET, without credentials, from a public address
         only, over at most 3 redirects, and then judged as an upload is. What its server fails at for a moment (no
         connection, 408, 425, 429, 5xx) is tried 5 times, after pauses or when `Retry-After` says; other answers fail the
-        import. Fails with VALIDATION_ERROR, and with SERVICE_UNAVAILABLE while 1000 imports of the tenant wait.
+        import. The same request again under an `Idempotency-Key` queues nothing and is answered as the first, with
+        `Idempotent-Replayed: true` and the import as it was queued. Fails with VALIDATION_ERROR, and with
+        SERVICE_UNAVAILABLE while 1000 imports of the tenant wait.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,6 +137,9 @@ def add_ImportServiceServicer_to_server(servicer, server):
 class ImportService:
     """Imports packages from URLs, in the background. Every call acts for the tenant of its API key; an import of another
     tenant is IMPORT_NOT_FOUND.
+
+    CreateImport and CancelImport heed an `Idempotency-Key` (metadata `idempotency-key`, 1 to 255 visible ASCII characters)
+    for 24 hours. They fail with CONFLICT if it was used for another request.
     """
 
     @staticmethod

@@ -29,6 +29,9 @@ GRPC_VERSION: str
 class ImportServiceStub:
     """Imports packages from URLs, in the background. Every call acts for the tenant of its API key; an import of another
     tenant is IMPORT_NOT_FOUND.
+
+    CreateImport and CancelImport heed an `Idempotency-Key` (metadata `idempotency-key`, 1 to 255 visible ASCII characters)
+    for 24 hours. They fail with CONFLICT if it was used for another request.
     """
 
     @_typing.overload
@@ -39,7 +42,9 @@ class ImportServiceStub:
     """Queues an import and answers at once. The file is fetched with GET, without credentials, from a public address
     only, over at most 3 redirects, and then judged as an upload is. What its server fails at for a moment (no
     connection, 408, 425, 429, 5xx) is tried 5 times, after pauses or when `Retry-After` says; other answers fail the
-    import. Fails with VALIDATION_ERROR, and with SERVICE_UNAVAILABLE while 1000 imports of the tenant wait.
+    import. The same request again under an `Idempotency-Key` queues nothing and is answered as the first, with
+    `Idempotent-Replayed: true` and the import as it was queued. Fails with VALIDATION_ERROR, and with
+    SERVICE_UNAVAILABLE while 1000 imports of the tenant wait.
     """
     GetImport: _grpc.UnaryUnaryMultiCallable[_import_service_pb2.GetImportRequest, _import_service_pb2.GetImportResponse]
     """Gets one import. Fails with IMPORT_NOT_FOUND."""
@@ -54,6 +59,9 @@ class ImportServiceStub:
 class ImportServiceAsyncStub(ImportServiceStub):
     """Imports packages from URLs, in the background. Every call acts for the tenant of its API key; an import of another
     tenant is IMPORT_NOT_FOUND.
+
+    CreateImport and CancelImport heed an `Idempotency-Key` (metadata `idempotency-key`, 1 to 255 visible ASCII characters)
+    for 24 hours. They fail with CONFLICT if it was used for another request.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -61,7 +69,9 @@ class ImportServiceAsyncStub(ImportServiceStub):
     """Queues an import and answers at once. The file is fetched with GET, without credentials, from a public address
     only, over at most 3 redirects, and then judged as an upload is. What its server fails at for a moment (no
     connection, 408, 425, 429, 5xx) is tried 5 times, after pauses or when `Retry-After` says; other answers fail the
-    import. Fails with VALIDATION_ERROR, and with SERVICE_UNAVAILABLE while 1000 imports of the tenant wait.
+    import. The same request again under an `Idempotency-Key` queues nothing and is answered as the first, with
+    `Idempotent-Replayed: true` and the import as it was queued. Fails with VALIDATION_ERROR, and with
+    SERVICE_UNAVAILABLE while 1000 imports of the tenant wait.
     """
     GetImport: _aio.UnaryUnaryMultiCallable[_import_service_pb2.GetImportRequest, _import_service_pb2.GetImportResponse]  # type: ignore[assignment]
     """Gets one import. Fails with IMPORT_NOT_FOUND."""
@@ -75,6 +85,9 @@ class ImportServiceAsyncStub(ImportServiceStub):
 class ImportServiceServicer(metaclass=_abc_1.ABCMeta):
     """Imports packages from URLs, in the background. Every call acts for the tenant of its API key; an import of another
     tenant is IMPORT_NOT_FOUND.
+
+    CreateImport and CancelImport heed an `Idempotency-Key` (metadata `idempotency-key`, 1 to 255 visible ASCII characters)
+    for 24 hours. They fail with CONFLICT if it was used for another request.
     """
 
     @_abc_1.abstractmethod
@@ -86,7 +99,9 @@ class ImportServiceServicer(metaclass=_abc_1.ABCMeta):
         """Queues an import and answers at once. The file is fetched with GET, without credentials, from a public address
         only, over at most 3 redirects, and then judged as an upload is. What its server fails at for a moment (no
         connection, 408, 425, 429, 5xx) is tried 5 times, after pauses or when `Retry-After` says; other answers fail the
-        import. Fails with VALIDATION_ERROR, and with SERVICE_UNAVAILABLE while 1000 imports of the tenant wait.
+        import. The same request again under an `Idempotency-Key` queues nothing and is answered as the first, with
+        `Idempotent-Replayed: true` and the import as it was queued. Fails with VALIDATION_ERROR, and with
+        SERVICE_UNAVAILABLE while 1000 imports of the tenant wait.
         """
 
     @_abc_1.abstractmethod

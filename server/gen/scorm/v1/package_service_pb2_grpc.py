@@ -132,6 +132,10 @@ class PackageServiceServicer:
         """Makes a link to look at the package as a learner would, without a session: nothing is recorded. Whoever has the link
         may use it until it expires or the package is deleted. Fails with PACKAGE_NOT_FOUND, or VALIDATION_ERROR if
         `expires_in_seconds` or `redirect_url` is out of bounds.
+
+        Under an `Idempotency-Key`, as with UploadPackage, the same request again within 24 hours is answered with
+        `Idempotent-Replayed: true` and a fresh link, whose time begins anew. Fails with CONFLICT if the key was used for
+        another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

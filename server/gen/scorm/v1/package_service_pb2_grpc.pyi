@@ -68,6 +68,10 @@ class PackageServiceStub:
     """Makes a link to look at the package as a learner would, without a session: nothing is recorded. Whoever has the link
     may use it until it expires or the package is deleted. Fails with PACKAGE_NOT_FOUND, or VALIDATION_ERROR if
     `expires_in_seconds` or `redirect_url` is out of bounds.
+
+    Under an `Idempotency-Key`, as with UploadPackage, the same request again within 24 hours is answered with
+    `Idempotent-Replayed: true` and a fresh link, whose time begins anew. Fails with CONFLICT if the key was used for
+    another request.
     """
     UpdatePackage: _grpc.UnaryUnaryMultiCallable[_package_service_pb2.UpdatePackageRequest, _package_pb2.Package]
     """Changes the fields that are given and leaves the others as they are; over REST null counts as not given. The ETag
@@ -121,6 +125,10 @@ class PackageServiceAsyncStub(PackageServiceStub):
     """Makes a link to look at the package as a learner would, without a session: nothing is recorded. Whoever has the link
     may use it until it expires or the package is deleted. Fails with PACKAGE_NOT_FOUND, or VALIDATION_ERROR if
     `expires_in_seconds` or `redirect_url` is out of bounds.
+
+    Under an `Idempotency-Key`, as with UploadPackage, the same request again within 24 hours is answered with
+    `Idempotent-Replayed: true` and a fresh link, whose time begins anew. Fails with CONFLICT if the key was used for
+    another request.
     """
     UpdatePackage: _aio.UnaryUnaryMultiCallable[_package_service_pb2.UpdatePackageRequest, _package_pb2.Package]  # type: ignore[assignment]
     """Changes the fields that are given and leaves the others as they are; over REST null counts as not given. The ETag
@@ -201,6 +209,10 @@ class PackageServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a link to look at the package as a learner would, without a session: nothing is recorded. Whoever has the link
         may use it until it expires or the package is deleted. Fails with PACKAGE_NOT_FOUND, or VALIDATION_ERROR if
         `expires_in_seconds` or `redirect_url` is out of bounds.
+
+        Under an `Idempotency-Key`, as with UploadPackage, the same request again within 24 hours is answered with
+        `Idempotent-Replayed: true` and a fresh link, whose time begins anew. Fails with CONFLICT if the key was used for
+        another request.
         """
 
     @_abc_1.abstractmethod

@@ -161,12 +161,14 @@ class Core:
 
     def import_servicer(self) -> ImportServicer:
         """Queues imports; the worker runs them."""
+        egress = HttpEgress(opened=self.settings.egress_allow_cidrs)
+        self.telemetry.metrics.watch(readings.egress, egress)
         return ImportServicer(
             Imports(
                 database=self.database,
                 imports=PostgresImports(),
                 jobs=self.jobs,
-                egress=HttpEgress(opened=self.settings.egress_allow_cidrs),
+                egress=egress,
                 sealer=_sealer(self.settings),
                 clock=self.clock,
                 idempotency=self.idempotency,
@@ -274,15 +276,18 @@ async def _import_runs(settings: Settings, blobs: Blobs, stack: AsyncExitStack, 
     await database.open()
     stack.push_async_callback(database.close)
     telemetry.metrics.watch_database("server", database)
+    egress = HttpEgress(opened=settings.egress_allow_cidrs)
+    telemetry.metrics.watch(readings.egress, egress)
     return ImportRuns(
         database=database,
         imports=PostgresImports(),
         uploads=_uploads(settings, database, blobs, stack, telemetry),
-        egress=HttpEgress(opened=settings.egress_allow_cidrs),
+        egress=egress,
         sealer=_sealer(settings),
         clock=SystemClock(),
         limits=ImportLimits(max_bytes=settings.max_package_bytes),
         tell=failure_of,
+        observe=telemetry.metrics.watch_imports(),
     )
 
 

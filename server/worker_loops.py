@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ class Counts:
     failures: Counter[str] = field(default_factory=Counter)
     job_runs: jobs.JobCounts = field(default_factory=jobs.JobCounts)
     swept: sweeper.Swept = field(default_factory=sweeper.Swept)
-    waiting: jobs.Waiting = field(default_factory=jobs.Waiting)
+    queues: Mapping[str, jobs.Queue] = field(default_factory=dict)
 
 
 def loops_of(
@@ -72,7 +72,7 @@ def loops_of(
         await idempotency.forget_expired(database=database, keys=PostgresIdempotencyKeys(), clock=clock)
 
     async def measure() -> None:
-        counts.waiting = await database.read(jobs.waiting())
+        counts.queues = await database.read(jobs.queues())
 
     handlers = jobs.JobHandlers(delete_package_files=delete_package_files, import_package=imports.run)
     # One app each: leaving `open_async` closes the connections of everybody who uses the same app.

@@ -71,6 +71,11 @@ class ImportLimits:
         )
 
 
+# Told how a run ended (succeeded, failed, put_off; lost to a cancellation or another run; stopped with its process)
+# and how many seconds it took.
+Observe = Callable[[str, float], None]
+
+
 class _Lost(Conflict):
     """The job is not this run's any more."""
 
@@ -110,6 +115,7 @@ class ImportRuns:
     clock: Clock
     limits: ImportLimits
     tell: Callable[[BaseException], ImportFailure]
+    observe: Observe = lambda outcome, seconds: None
 
     async def run(self, *, tenant_id: UUID, import_job_id: UUID) -> None:
         """Brings the job to its end. Raises Unavailable where it is to be called again, after how many seconds.
@@ -119,15 +125,28 @@ class ImportRuns:
         job = await self._begin(tenant_id, import_job_id)
         if job is None:
             return
+        began, outcome = self.clock.now(), "stopped"
+        try:
+            outcome = await self._run(job)
+        except Unavailable:
+            outcome = "put_off"
+            raise
+        finally:
+            self.observe(outcome, (self.clock.now() - began).total_seconds())
+
+    async def _run(self, job: ImportJob) -> str:
+        """How it ended. Raises Unavailable as `run`."""
         progress = _Progress()
         try:
             await self._while_reporting(job, progress, self._import(job, progress))
         except _Lost:
             log.info("import %s was cancelled or taken over", job.id)
+            return "lost"
         except Exception as error:
             if not isinstance(error, DomainError):
                 log.exception("import %s failed", job.id)
-            await self._end(job, progress, error)
+            return await self._end(job, error)
+        return "succeeded"
 
     async def _begin(self, tenant_id: UUID, import_job_id: UUID) -> ImportJob | None:
         """Takes the job; None where there is nothing to do any more."""
@@ -198,8 +217,8 @@ class ImportRuns:
                     if not await transaction.run(said):
                         raise _Lost
 
-    async def _end(self, job: ImportJob, progress: _Progress, error: Exception) -> None:
-        """Writes down what became of a run that failed. Raises Unavailable where another shall follow."""
+    async def _end(self, job: ImportJob, error: Exception) -> str:
+        """Writes down what became of a run that failed, and tells it. Raises Unavailable where another shall follow."""
         now = self.clock.now()
         pause = self._pause(job, error, now)
         with contextlib.suppress(_Lost):
@@ -212,6 +231,8 @@ class ImportRuns:
                 await move(transaction, self.imports, current, ended)
             if pause is not None:
                 raise Unavailable(f"The import is put off: {error}", retry_after_seconds=pause) from error
+            return "failed"
+        return "lost"
 
     def _pause(self, job: ImportJob, error: Exception, now: datetime) -> int | None:
         """How many seconds to wait for another run, None if there shall be none."""

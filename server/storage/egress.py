@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -45,7 +46,10 @@ def default_ssl_context() -> ssl.SSLContext:
 
 
 class HttpEgress:
-    """Keeps `server.services.egress_ports.Egress`. `opened` are ranges that may be reached though not public."""
+    """Keeps `server.services.egress_ports.Egress`. `opened` are ranges that may be reached though not public.
+
+    `refused` counts URLs: for an address that is not public, a name without one, or where a server redirects to.
+    """
 
     def __init__(
         self,
@@ -55,13 +59,14 @@ class HttpEgress:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._opened = opened
-        self._connections = _JudgedConnections(opened=opened, resolve=resolve)
+        self.refused = Counter(address=0, name=0, redirect=0)
+        self._connections = _JudgedConnections(opened=opened, resolve=resolve, refused=self.refused)
         self._ssl_context = ssl_context or default_ssl_context()
 
     def check(self, url: OutgoingUrl) -> None:
         """See `Egress`."""
         if url.address is not None and not may_connect(url.address, opened=self._opened):
-            raise ValidationFailed.of("url", _NOT_PUBLIC)
+            raise _refusal(self.refused, "address")
 
     @contextlib.asynccontextmanager
     async def send(self, request: OutgoingRequest, *, limits: EgressLimits) -> AsyncIterator[OutgoingResponse]:
@@ -69,13 +74,19 @@ class HttpEgress:
         deadline = asyncio.get_running_loop().time() + limits.total_seconds
         for _ in range(limits.max_redirects + 1):
             async with self._exchange(request, limits, deadline) as response:
-                following = _following(request, response) if limits.max_redirects else None
+                following = self._following(request, response) if limits.max_redirects else None
                 if following is None:
                     _check_head(response, limits)
                     yield response
                     return
             request = following
-        raise ValidationFailed.of("url", f"The server redirects more than {limits.max_redirects} times")
+        raise _refusal(self.refused, "redirect", f"The server redirects more than {limits.max_redirects} times")
+
+    def _following(self, request: OutgoingRequest, response: "_Response") -> OutgoingRequest | None:
+        try:
+            return _redirected(request, response)
+        except UrlRefused as fault:
+            raise _refusal(self.refused, "redirect", str(fault)) from fault
 
     @contextlib.asynccontextmanager
     async def _exchange(
@@ -151,6 +162,7 @@ class _JudgedConnections(httpcore.AsyncNetworkBackend):
 
     opened: Collection[IpNetwork]
     resolve: Resolve
+    refused: "Counter[str]"
 
     async def connect_tcp(
         self,
@@ -179,7 +191,7 @@ class _JudgedConnections(httpcore.AsyncNetworkBackend):
         else:
             addresses = [literal]
         if not addresses or not all(may_connect(address, opened=self.opened) for address in addresses):
-            raise ValidationFailed.of("url", _NOT_PUBLIC)
+            raise _refusal(self.refused, "address" if addresses else "name")
         return addresses
 
     async def _resolved(self, host: str, port: int) -> list[IpAddress]:
@@ -188,19 +200,25 @@ class _JudgedConnections(httpcore.AsyncNetworkBackend):
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
                 raise RemoteFailed from error
-            raise ValidationFailed.of("url", _NOT_PUBLIC) from error
+            raise _refusal(self.refused, "name") from error
 
 
-def _following(request: OutgoingRequest, response: _Response) -> OutgoingRequest | None:
-    """The request that an answer redirects to, None if it redirects nowhere or that is not for us to follow."""
+def _refusal(refused: "Counter[str]", reason: str, fault: str = _NOT_PUBLIC) -> ValidationFailed:
+    """Counts it."""
+    refused[reason] += 1
+    return ValidationFailed.of("url", fault)
+
+
+def _redirected(request: OutgoingRequest, response: _Response) -> OutgoingRequest | None:
+    """The request that an answer redirects to, None if it redirects nowhere or that is not for us to follow.
+
+    Raises UrlRefused.
+    """
     if response.status not in _REDIRECTS or "location" not in response.headers:
         return None
     if request.method not in ("GET", "HEAD") and response.status not in (307, 308):
         return None
-    try:
-        url = parse_redirect(response.url, response.headers["location"])
-    except UrlRefused as fault:
-        raise ValidationFailed.of("url", str(fault)) from fault
+    url = parse_redirect(response.url, response.headers["location"])
     if url.origin == request.url.origin:
         return replace(request, url=url)
     # A body is for whom it was signed for.

@@ -15,7 +15,7 @@ from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker
-from sqlalchemy import Float, Text, cast, column, extract, func, literal_column, select, table
+from sqlalchemy import Boolean, Float, Text, cast, column, extract, func, literal_column, select, table
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from server.domain.errors import Unavailable
@@ -80,31 +80,41 @@ _IMPORT_PACKAGE = statement(
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """Jobs that wait or run, and for how long the oldest of them has."""
+class Queue:
+    """Jobs that wait, for their turn or for another try, those that run, and the age of the oldest of all."""
 
-    jobs: int = 0
+    waiting: int = 0
+    running: int = 0
     oldest_seconds: float = 0.0
 
 
 _age = cast(extract("epoch", func.now() - func.min(_events.c.at)), Float())
-_WAITING = statement(
-    "jobs.waiting",
-    select(func.count(_jobs.c.id.distinct()), func.coalesce(_age, 0.0))
+_WAITS = literal_column("status = 'todo'", Boolean())
+_RUNS = literal_column("status = 'doing'", Boolean())
+_COUNT = func.count(_jobs.c.id.distinct())
+_QUEUES = statement(
+    "jobs.queues",
+    select(
+        _jobs.c.queue_name,
+        _COUNT.filter(_WAITS),
+        _COUNT.filter(_RUNS),
+        func.coalesce(_age, 0.0),
+    )
     .select_from(
         _jobs.outerjoin(
             _events, (_events.c.job_id == _jobs.c.id) & (literal_column("type") == literal_column("'deferred'"))
         )
     )
-    .where(literal_column("status IN ('todo', 'doing')")),
-    lambda rows: Waiting(*rows[0]),
+    .where(literal_column("status IN ('todo', 'doing')"))
+    .group_by(_jobs.c.queue_name),
+    lambda rows: {name: Queue(*counted) for name, *counted in rows},
     across_tenants="how many there are, of all tenants together",
 )
 
 
-def waiting() -> Query[Waiting]:
-    """How much there is to do. Operator role."""
-    return _WAITING.bind()
+def queues() -> Query[dict[str, Queue]]:
+    """How much there is to do, by queue; one that has nothing is absent. Operator role."""
+    return _QUEUES.bind()
 
 
 class PostgresJobs:

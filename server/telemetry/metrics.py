@@ -20,6 +20,7 @@ from prometheus_client.core import Metric
 from server import VERSION
 from server.rpc.interceptors import Around
 from server.rpc.lifecycle import CannotListen
+from server.services.import_runs import Observe
 from server.storage.connection import Postgres
 from server.storage.http_adapter import Outcome
 from server.telemetry import page, readings
@@ -29,6 +30,7 @@ LAG_SECONDS = 0.5
 # The times at which counters began would double the page.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it so
 _LAG_BUCKETS_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_RUN_BUCKETS_SECONDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 7200.0)
 _STORAGE_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -95,6 +97,27 @@ class Metrics:
         """Keeps `server.storage.http_adapter.Observe`."""
         self._requests.labels(operation, outcome).inc()
         self._request_seconds.labels(operation).observe(seconds)
+
+    def watch_imports(self) -> Observe:
+        """Begins to tell of runs of imports: the function is to be told of each."""
+        runs = Counter(
+            "scorm_import_runs",
+            "Runs of imports ended, by how; after put_off, stopped and a worker's death another follows",
+            ["outcome"],
+            registry=self.registry,
+        )
+        run_seconds = Histogram(
+            "scorm_import_run_seconds",
+            "Time that a run took, its download included",
+            buckets=_RUN_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+
+        def ended(outcome: str, seconds: float) -> None:
+            runs.labels(outcome).inc()
+            run_seconds.observe(seconds)
+
+        return ended
 
     async def watch_loop(self) -> None:
         """Measures the event loop's lag, for ever."""

@@ -9,7 +9,8 @@ from server.services.authentication import Authenticator
 from server.services.sweeper import Swept
 from server.services.uploads import Uploads
 from server.storage.connection import Postgres
-from server.storage.jobs import JobCounts, PostgresJobs, Waiting
+from server.storage.egress import HttpEgress
+from server.storage.jobs import IMPORTS_QUEUE, QUEUE, JobCounts, PostgresJobs, Queue
 from server.storage.spool import DiskSpool
 from server.worker_loops import Counts
 
@@ -43,6 +44,14 @@ def gauge(name: str, told: str, value: float) -> Metric:
     return GaugeMetricFamily(name, told, value=value)
 
 
+def gauges(name: str, told: str, label: str, values: Mapping[str, float]) -> Metric:
+    """A gauge for each value of one label."""
+    family = GaugeMetricFamily(name, told, labels=[label])
+    for value, measured in sorted(values.items()):
+        family.add_metric([value], measured)
+    return family
+
+
 # Of each pool of connections: the metric, what it tells, what psycopg_pool calls it, and what that is multiplied by.
 _POOL_GAUGES = (
     ("scorm_database_pool_size", "Connections that the pool may have", "pool_max"),
@@ -61,10 +70,7 @@ def databases(found: Mapping[str, Postgres]) -> Iterator[Metric]:
     """The pools of connections, and what went over them, by the role that Postgres sees."""
     pools = {role: postgres.pool for role, postgres in found.items()}
     for name, told, key in _POOL_GAUGES:
-        family = GaugeMetricFamily(name, told, labels=["database_role"])
-        for role, pool in pools.items():
-            family.add_metric([role], pool.get(key, 0))
-        yield family
+        yield gauges(name, told, "database_role", {role: pool.get(key, 0) for role, pool in pools.items()})
     for name, told, key, unit in _POOL_COUNTERS:
         yield counters(name, told, "database_role", {role: pool.get(key, 0) * unit for role, pool in pools.items()})
     trips = {role: postgres.traffic.round_trips for role, postgres in found.items()}
@@ -93,20 +99,33 @@ def uploads(running: Uploads, spool: DiskSpool) -> Iterator[Metric]:
     yield gauge("scorm_spool_budget_bytes", "Disk that they may use together", spool.budget_bytes)
 
 
+def egress(used: HttpEgress) -> Iterator[Metric]:
+    """Where requests to customers' URLs did not go."""
+    yield counters("scorm_egress_refused", "URLs of customers refused, by why", "reason", used.refused)
+
+
 def worker(counts: Counts) -> Iterator[Metric]:
     """What the worker's loops do."""
     yield counters("scorm_worker_loop_turns", "Turns of loops that ended well", "loop", counts.turns)
     yield counters("scorm_worker_loop_failures", "Turns of loops that failed", "loop", counts.failures)
-    yield from _jobs(counts.job_runs, counts.waiting)
+    yield from _jobs(counts.job_runs)
+    yield from _queues({name: counts.queues.get(name, Queue()) for name in (QUEUE, IMPORTS_QUEUE)})
     yield from _sweeper(counts.swept)
 
 
-def _jobs(ran: JobCounts, waiting: Waiting) -> Iterator[Metric]:
+def _jobs(ran: JobCounts) -> Iterator[Metric]:
     yield counters("scorm_jobs_succeeded", "Jobs done, by task", "task", ran.succeeded)
     yield counters("scorm_jobs_failed", "Runs of jobs that failed, to be tried again, by task", "task", ran.failed)
     yield counters("scorm_jobs_retried", "Runs of jobs that had failed before, by task", "task", ran.retried)
-    yield gauge("scorm_jobs_waiting", "Jobs that wait or run", waiting.jobs)
-    yield gauge("scorm_jobs_oldest_seconds", "Time since the oldest of them was enqueued", waiting.oldest_seconds)
+
+
+def _queues(found: Mapping[str, Queue]) -> Iterator[Metric]:
+    waiting = {name: queue.waiting for name, queue in found.items()}
+    yield gauges("scorm_jobs_waiting", "Jobs that wait, for their turn or for another try", "queue", waiting)
+    running = {name: queue.running for name, queue in found.items()}
+    yield gauges("scorm_jobs_running", "Jobs that run", "queue", running)
+    oldest = {name: queue.oldest_seconds for name, queue in found.items()}
+    yield gauges("scorm_jobs_oldest_seconds", "Time since the oldest of them was enqueued", "queue", oldest)
 
 
 def _sweeper(swept: Swept) -> Iterator[Metric]:

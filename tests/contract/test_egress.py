@@ -136,6 +136,25 @@ async def test_a_name_inside_and_a_name_that_does_not_exist_are_refused_alike() 
     assert await refused(egress, "http://inside.example/") == await refused(egress, "http://nobody.example/")
 
 
+async def test_operators_can_see_what_was_refused(web: WebServer) -> None:
+    names, here = Names(inside_example=[["10.0.0.1"]]), "http://10.0.0.1/"
+    egress = door(opened=[LOOPBACK], resolve=names)
+    web.answers |= {"/": redirect(here), "/circle": redirect("/circle"), "/odd": redirect("ftp://a.example/")}
+    assert egress.refused == {"address": 0, "name": 0, "redirect": 0}
+    with pytest.raises(ValidationFailed):
+        egress.check(parse_url(here))
+    for url in (
+        "http://inside.example/",
+        here,
+        web.url("/"),
+        "http://nobody.example/",
+        web.url("/circle"),
+        web.url("/odd"),
+    ):
+        await refused(egress, url)
+    assert egress.refused == {"address": 4, "name": 1, "redirect": 2}
+
+
 async def test_a_resolver_that_fails_for_a_moment_is_worth_trying_again() -> None:
     async def resolve(host: str, port: int) -> Sequence[str]:
         raise socket.gaierror(socket.EAI_AGAIN, "later")

@@ -174,6 +174,31 @@ async def test_a_server_that_fails_again_and_again_fails_the_import(
     assert await importer.host.left() == NOTHING
 
 
+async def test_every_run_is_told_with_how_it_ended_and_its_time(importer: Importer, web: WebServer) -> None:
+    told: list[tuple[str, float]] = []
+    runs = replace(importer.runs, observe=lambda outcome, seconds: told.append((outcome, seconds)))
+    web.answers |= {"/late": answer(503), "/page": answer(200, b"<html>"), "/slow": broken_off()}
+
+    async def begin(target: str) -> tuple[ImportJob, "asyncio.Task[None]"]:
+        job = await importer.ask(web.url(target))
+        return job, asyncio.create_task(runs.run(tenant_id=job.tenant_id, import_job_id=job.id))
+
+    for target in ("/course.zip", "/page"):
+        await (await begin(target))[1]
+    with pytest.raises(Unavailable):
+        await (await begin("/late"))[1]
+    for end in ("lost", "stopped"):
+        job, run = await begin("/slow")
+        await importer.until(job, lambda now: now.bytes_received > 0)
+        if end == "lost":
+            await importer.cancel(job)
+        else:
+            run.cancel()
+        await asyncio.wait([run])
+    assert [outcome for outcome, _ in told] == ["succeeded", "failed", "put_off", "lost", "stopped"]
+    assert all(0 < seconds < 20 for _, seconds in told)
+
+
 async def test_a_full_spool_puts_an_import_off_and_does_not_fail_it(
     storage: Bucket, dsns: Dsns, tmp_path: Path, web: WebServer
 ) -> None:

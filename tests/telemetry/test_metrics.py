@@ -3,6 +3,7 @@
 import socket
 
 import httpx
+import psycopg
 import pytest
 
 from server.domain.ids import new_id
@@ -66,18 +67,33 @@ def test_what_the_storage_client_repeats_is_told_from_what_was_refused() -> None
     assert [status for status, outcome in outcomes.items() if outcome == "refused"] == [404, 412]
 
 
-async def test_waiting_jobs_are_counted_and_the_oldest_has_an_age(
+async def test_jobs_are_counted_by_queue_and_state_and_the_oldest_has_an_age(
     database: PostgresDatabase, operator_database: PostgresOperatorDatabase, dsns: Dsns
 ) -> None:
-    assert await operator_database.read(jobs.waiting()) == jobs.Waiting(0, 0.0)
+    assert await operator_database.read(jobs.queues()) == {}
     tenant, asked = await store_tenant(operator_database), jobs.PostgresJobs()
     for _ in range(2):
         async with database.write(tenant.id) as transaction:
             await transaction.run(asked.delete_package_files(tenant_id=tenant.id, package_id=new_id(NOW)))
-    waiting = await operator_database.read(jobs.waiting())
-    assert waiting.jobs == 2
-    assert 0 < waiting.oldest_seconds < 60
-    assert asked.enqueued == {"delete_package_files": 2}
+    async with database.write(tenant.id) as transaction:
+        await transaction.run(asked.import_package(tenant_id=tenant.id, import_job_id=new_id(NOW)))
+    with psycopg.connect(dsns.owner) as connection:
+        connection.execute("update jobs.procrastinate_jobs set status = 'doing' where queue_name = 'imports'")
+    queues = await operator_database.read(jobs.queues())
+    assert {name: (queue.waiting, queue.running) for name, queue in queues.items()} == {
+        "default": (2, 0),
+        "imports": (0, 1),
+    }
+    assert all(0 < queue.oldest_seconds < 60 for queue in queues.values())
+    assert asked.enqueued == {"delete_package_files": 2, "import_package": 1}
+    found = {
+        (sample.name, sample.labels["queue"]): sample.value
+        for family in readings.worker(Counts(queues={"imports": queues["imports"]}))
+        for sample in family.samples
+        if "queue" in sample.labels
+    }
+    assert found["scorm_jobs_running", "imports"] == 1
+    assert found["scorm_jobs_waiting", "default"] == 0
 
 
 async def test_a_job_counts_as_failed_each_time_that_it_fails(

@@ -1,5 +1,6 @@
 """Metrics of a whole running copy: the gateway's and every process's."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import pytest
 from tests.factories import scorm12_package
 from tests.stack import Stack, tenant_of
 from tests.telemetry.pages import pages, samples, targets, total
+from tests.web_server import answer, redirect, running
 
 PACKAGES = "/scorm.v1.PackageService/"
 # What a label may say; none of it comes from callers.
@@ -22,6 +24,7 @@ LABELS = {
     "operation",
     "outcome",
     "python",
+    "queue",
     "reason",
     "result",
     "role",
@@ -70,6 +73,30 @@ def test_what_callers_do_is_counted_where_it_is_done(stack: Stack) -> None:
     assert more("envoy_http_downstream_rq_xx", "envoy", **main, envoy_response_code_class="4") == 1
     assert more("envoy_http_jwt_authn_allowed", "envoy") == 1
     assert more("envoy_http_ext_authz_ok", "envoy") >= 2
+
+
+async def test_imports_are_counted_where_they_run_and_refusals_where_they_happen(stack: Stack) -> None:
+    before = pages(stack)
+    headers = {"X-API-Key": stack.new_tenant()}
+    async with running() as web, httpx.AsyncClient(base_url=stack.base_url, headers=headers, timeout=30) as api:
+        web.answers |= {"/course.zip": answer(200, scorm12_package()), "/inside": redirect("http://10.0.0.1/")}
+        for target in ("/course.zip", "/inside"):
+            asked = await api.post("/api/v1/imports", json={"url": web.url(target)})
+            location = asked.headers["location"]
+            async with asyncio.timeout(30):
+                while (await api.get(location)).json()["import_job"]["status"] in ("queued", "running"):  # noqa: ASYNC110 - as clients do
+                    await asyncio.sleep(0.05)
+        assert (await api.post("/api/v1/imports", json={"url": "http://10.0.0.1/"})).status_code == 400
+    now = pages(stack)
+
+    def more(name: str, *processes: str, **labels: str) -> float:
+        return sum(total(now[p], name, **labels) - total(before[p], name, **labels) for p in processes)
+
+    assert more("scorm_import_runs_total", "worker", outcome="succeeded") == 1
+    assert more("scorm_import_runs_total", "worker", outcome="failed") == 1
+    assert more("scorm_import_run_seconds_count", "worker") == 2
+    assert more("scorm_egress_refused_total", "worker", reason="address") == 1
+    assert more("scorm_egress_refused_total", "serve-1", "serve-2", reason="address") == 1
 
 
 def test_no_label_is_a_callers(stack: Stack) -> None:

@@ -23,7 +23,7 @@ EXCEPTIONS = {
     "tenants.usage_of_all",
     "api_keys.list_of_all",
     "api_keys.revoke",
-    "jobs.waiting",
+    "jobs.queues",
     "single_holder.try_lock",
     "single_holder.still_there",
 }

@@ -228,6 +228,14 @@ class Settings:
     max_package_files: int = field(
         metadata=_setting("MAX_PACKAGE_FILES", "most files in a package", "50000", read=_whole(1, 10_000_000))
     )
+    upload_stall_seconds: int = field(
+        metadata=_setting(
+            "UPLOAD_STALL_SECONDS",
+            "time in which an upload must bring 64 KiB, or a message over gRPC, before it is given up",
+            "90",
+            read=_whole(1, 3600),
+        )
+    )
     transfer_threads: int = field(
         metadata=_setting(
             "TRANSFER_THREADS", "concurrent requests to storage per upload process", "16", read=_whole(1, 256)

@@ -153,7 +153,13 @@ class Core:
 
     def package_servicer(self, uploads: IdempotentUploads | None) -> PackageServicer:
         """Without `uploads` it refuses them."""
-        return PackageServicer(packages=self.packages, previews=self.previews, uploads=uploads, links=self.links)
+        return PackageServicer(
+            packages=self.packages,
+            previews=self.previews,
+            uploads=uploads,
+            links=self.links,
+            upload_stall_seconds=self.settings.upload_stall_seconds,
+        )
 
     def arounds(self, services: Sequence[ServiceDescriptor]) -> list[Around]:
         """What happens around the RPCs of services that callers use."""

@@ -5,6 +5,7 @@
     │   ├── ValidationFailed       fields break rules; names every one
     │   └── UnsupportedMediaType   a content type that is not accepted
     ├── TooLarge                   more bytes than are accepted
+    ├── Stalled                    the rest of the request does not come
     ├── Unauthorized               no valid credential
     ├── MissingScope               a valid credential that may not do this
     ├── QuotaExceeded              the tenant has used up what it may use
@@ -89,6 +90,15 @@ class TooLarge(DomainError):
     def __init__(self, *, what: str, limit_bytes: int) -> None:
         super().__init__(f"{what} is larger than {limit_bytes} bytes")
         self.limit_bytes = limit_bytes
+
+
+class Stalled(DomainError):
+    """Of a request less than `least_bytes` came in `seconds`, while it was waited for."""
+
+    def __init__(self, *, least_bytes: int, seconds: float) -> None:
+        super().__init__(f"Less than {least_bytes} bytes of the request arrived within {seconds:g} seconds")
+        self.least_bytes = least_bytes
+        self.seconds = seconds
 
 
 class Unauthorized(DomainError):

@@ -68,6 +68,7 @@ _REASONS: Mapping[type[errors.DomainError], str] = {
     errors.ValidationFailed: "VALIDATION_ERROR",
     errors.UnsupportedMediaType: "UNSUPPORTED_MEDIA_TYPE",
     errors.TooLarge: "PAYLOAD_TOO_LARGE",
+    errors.Stalled: "REQUEST_TIMEOUT",
     errors.Unauthorized: "UNAUTHORIZED",
     errors.MissingScope: "FORBIDDEN",
     errors.QuotaExceeded: "QUOTA_EXCEEDED",
@@ -147,6 +148,8 @@ def _details(error: errors.DomainError) -> dict[str, Any]:
             return {"idempotency_key": error.held_by}
         case errors.TooLarge():
             return {"limit_bytes": error.limit_bytes}
+        case errors.Stalled():
+            return {"least_bytes": error.least_bytes, "seconds": error.seconds}
         case errors.UnsupportedMediaType():
             return {"accepted": error.accepted}
         case errors.RevisionMismatch():

@@ -24,6 +24,7 @@ from server.rpc import context as calls
 from server.rpc.context import etag
 from server.rpc.idempotency import request_of, request_told, tell_created
 from server.rpc.multipart import UploadForm, parse_form
+from server.rpc.pacing import paced
 from server.services.idempotent_uploads import IdempotentUploads
 from server.services.packages import Packages
 from server.services.ports import Clock, ContentSigner, DownloadSigner
@@ -87,12 +88,19 @@ class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
     """Converts, calls, converts."""
 
     def __init__(
-        self, *, packages: Packages, previews: Previews, uploads: IdempotentUploads | None, links: Links
+        self,
+        *,
+        packages: Packages,
+        previews: Previews,
+        uploads: IdempotentUploads | None,
+        links: Links,
+        upload_stall_seconds: int,
     ) -> None:
         self._packages = packages
         self._previews = previews
         self._uploads = uploads
         self._links = links
+        self._upload_stall_seconds = upload_stall_seconds
 
     async def ListPackages(
         self, request: package_service_pb2.ListPackagesRequest, context: Context
@@ -162,7 +170,8 @@ class PackageServicer(package_service_pb2_grpc.PackageServiceServicer):
     ) -> package_service_pb2.UploadPackageResponse:
         if self._uploads is None:
             raise RuntimeError("uploads are served by the role `upload`")
-        form, call = await _open_form(request_iterator), calls.current()
+        requests = paced(request_iterator, stall_seconds=self._upload_stall_seconds)
+        form, call = await _open_form(requests), calls.current()
         declared_bytes = _declared_bytes(call)
         package, replayed = await self._uploads.upload(
             tenant_id=call.tenant_id,

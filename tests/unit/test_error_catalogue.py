@@ -31,6 +31,7 @@ EXAMPLES: dict[type[errors.DomainError], errors.DomainError] = {
     errors.ValidationFailed: errors.ValidationFailed({"a.b": ["Must be c", "Must be d"]}),
     errors.UnsupportedMediaType: errors.UnsupportedMediaType(accepted=["multipart/form-data"]),
     errors.TooLarge: errors.TooLarge(what="The package", limit_bytes=10),
+    errors.Stalled: errors.Stalled(least_bytes=65536, seconds=90),
     errors.MissingScope: errors.MissingScope("write"),
     errors.IdempotencyConflict: errors.IdempotencyConflict.another(),
     errors.QuotaExceeded: errors.QuotaExceeded(what="Package", limit=100, current=100),

@@ -115,6 +115,7 @@ REQUIRED = {"DATABASE_URL": GOOD, **FILES}
         ("FRAME_ANCESTORS", ",".join(f"https://lms-{number}.example" for number in range(19))),
         ("DATABASE_POOL_SIZE", "0"),
         ("TRANSFER_THREADS", "0"),
+        ("UPLOAD_STALL_SECONDS", "0"),
         ("IMPORTS_AT_ONCE", "0"),
         ("EGRESS_ALLOW_CIDRS", "10.0.0.1/8"),
         ("EGRESS_ALLOW_CIDRS", "10.0.0.0/8; ::1"),

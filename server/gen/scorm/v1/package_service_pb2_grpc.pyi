@@ -49,6 +49,8 @@ class PackageServiceStub:
     """Stores a SCORM package and answers once it is complete and visible. Nothing of a refused or broken upload remains.
     Fails with VALIDATION_ERROR (`fieldErrors.file`) if it is no acceptable SCORM package, PAYLOAD_TOO_LARGE above
     10 GiB, UNSUPPORTED_MEDIA_TYPE, QUOTA_EXCEEDED, or SERVICE_UNAVAILABLE while the server's spool is full.
+    Fails with REQUEST_TIMEOUT if the caller brings less than `details.least_bytes` (64 KiB) in `details.seconds`; time
+    in which the server does not read is not counted. A message counts once it is whole: keep them small on slow links.
 
     Under an `Idempotency-Key` (metadata `idempotency-key`, 1 to 255 visible ASCII characters) the same upload again
     within 24 hours is read to its end and answered as the first, with `Idempotent-Replayed: true` and fresh links.
@@ -106,6 +108,8 @@ class PackageServiceAsyncStub(PackageServiceStub):
     """Stores a SCORM package and answers once it is complete and visible. Nothing of a refused or broken upload remains.
     Fails with VALIDATION_ERROR (`fieldErrors.file`) if it is no acceptable SCORM package, PAYLOAD_TOO_LARGE above
     10 GiB, UNSUPPORTED_MEDIA_TYPE, QUOTA_EXCEEDED, or SERVICE_UNAVAILABLE while the server's spool is full.
+    Fails with REQUEST_TIMEOUT if the caller brings less than `details.least_bytes` (64 KiB) in `details.seconds`; time
+    in which the server does not read is not counted. A message counts once it is whole: keep them small on slow links.
 
     Under an `Idempotency-Key` (metadata `idempotency-key`, 1 to 255 visible ASCII characters) the same upload again
     within 24 hours is read to its end and answered as the first, with `Idempotent-Replayed: true` and fresh links.
@@ -172,6 +176,8 @@ class PackageServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores a SCORM package and answers once it is complete and visible. Nothing of a refused or broken upload remains.
         Fails with VALIDATION_ERROR (`fieldErrors.file`) if it is no acceptable SCORM package, PAYLOAD_TOO_LARGE above
         10 GiB, UNSUPPORTED_MEDIA_TYPE, QUOTA_EXCEEDED, or SERVICE_UNAVAILABLE while the server's spool is full.
+        Fails with REQUEST_TIMEOUT if the caller brings less than `details.least_bytes` (64 KiB) in `details.seconds`; time
+        in which the server does not read is not counted. A message counts once it is whole: keep them small on slow links.
 
         Under an `Idempotency-Key` (metadata `idempotency-key`, 1 to 255 visible ASCII characters) the same upload again
         within 24 hours is read to its end and answered as the first, with `Idempotent-Replayed: true` and fresh links.

@@ -7,6 +7,8 @@ from tests.factories.packages import scorm12_package
 
 _BODY = form(scorm12_package())
 _ENDED = "The body ended before its closing boundary"
+_STALLED = "Less than 65536 bytes of the request arrived within"
+_CODES = {400: "BAD_REQUEST", 408: "REQUEST_TIMEOUT", 413: "PAYLOAD_TOO_LARGE"}
 
 
 def cases() -> Iterator[Hostile]:
@@ -32,6 +34,10 @@ def cases() -> Iterator[Hostile]:
     yield _gone("a chunk larger than it says", (_head(None), b"5\r\n" + _BODY))
     yield _gone("a chunk with a size that is no number", (_head(None), b"xyz\r\n" + _BODY))
     yield _case("11 GiB announced", (_head(11 * 1024**3), _BODY[:100]), "The package is larger than", status=413)
+    yield _case("silence before the first byte", (_head(len(_BODY)),), _STALLED, status=408)
+    yield _case("silence in the middle", (_head(len(_BODY)), _BODY[:half]), _STALLED, status=408)
+    yield _case("silence before the last byte", (_head(len(_BODY)), _BODY[:-1]), _STALLED, status=408)
+    yield _case("silence instead of the last chunk", (_head(None), *_chunked(_BODY, 1000)), _STALLED, status=408)
     yield _case(
         "slowly, but whole",
         (_head(len(_BODY)), *(_BODY[at : at + 300] for at in range(0, len(_BODY), 300))),
@@ -50,10 +56,15 @@ def _chunked(data: bytes, size: int) -> list[bytes]:
 
 
 def _case(name: str, raw: Sequence[bytes], says: str = "", status: int = 400) -> Hostile:
-    code = "PAYLOAD_TOO_LARGE" if status == 413 else "BAD_REQUEST"
     sent = Sent(raw=raw)
     return Hostile(
-        family=Family.CONNECTIONS, name=name, send=lambda: sent, says=says, status=status, code=code, field=None
+        family=Family.CONNECTIONS,
+        name=name,
+        send=lambda: sent,
+        says=says,
+        status=status,
+        code=_CODES.get(status, ""),
+        field=None,
     )
 
 

@@ -34,7 +34,8 @@ SELECT_KEY = (
 )
 SELECT_PACKAGE = (
     b"select package_id, tenant_id, title, version, launch_path, manifest_path, file_size_bytes, uploaded_by,"
-    b" created_at, updated_at, revision, failed_completes, mastery_overrides_status, metadata from packages where tenant_id = $1 and package_id = $2"
+    b" created_at, updated_at, revision, failed_completes, mastery_overrides_status, metadata from packages"
+    b" where tenant_id = $1 and package_id = $2"
 )
 
 PEPPER = Path(os.environ["API_KEY_PEPPER_FILE"]).read_bytes().strip()

@@ -47,14 +47,23 @@ end
 local GRPC_METADATA = {["grpc-timeout"] = true, ["grpc-accept-encoding"] = true, ["grpc-encoding"] = true}
 local GRPC_ENCODINGS = {identity = true, gzip = true, deflate = true}
 
+-- Names that need no closer look, of what most requests have.
+local USUAL = {
+  [":authority"] = true, [":method"] = true, [":path"] = true, [":scheme"] = true, ["accept"] = true,
+  ["accept-encoding"] = true, ["accept-language"] = true, ["content-length"] = true, ["content-type"] = true,
+  ["cookie"] = true, ["origin"] = true, ["referer"] = true, ["te"] = true, ["transfer-encoding"] = true,
+  ["user-agent"] = true, ["x-api-key"] = true, ["x-forwarded-for"] = true, ["x-forwarded-proto"] = true,
+  ["x-request-id"] = true,
+}
+
 -- HTTP allows more than gRPC does. A stream that the core's transport breaks off for its headers would look like a
 -- server that fails, and have it left out for others. How long a REST call may take is the gateway's to say.
 local function strip(headers, grpc)
   local unwanted = {}
   for name, value in pairs(headers) do
-    local odd = name:find("[^%w%._:%-]") or name:sub(-4) == "-bin"
+    local odd = not USUAL[name] and (name:find("[^%w%._:%-]") or name:sub(-4) == "-bin"
       or name:sub(1, 5) == "grpc-" and not (grpc and GRPC_METADATA[name])
-      or name == "grpc-encoding" and not GRPC_ENCODINGS[value]
+      or name == "grpc-encoding" and not GRPC_ENCODINGS[value])
     if odd then unwanted[#unwanted + 1] = name end
   end
   for _, name in ipairs(unwanted) do headers:remove(name) end
@@ -70,12 +79,13 @@ function envoy_on_request(handle)
   local headers, route = handle:headers(), handle:metadata()
   local metadata = handle:streamInfo():dynamicMetadata()
   local method = headers:get(":method")
-  local request = {id = request_id(headers), method = method, path = paths.masked(headers:get(":path") or "")}
+  local path = headers:get(":path") or ""
+  local request = {id = request_id(headers), method = method, path = paths.masked(path)}
   -- As Envoy knows gRPC by: `application/grpc-web` and `application/grpc; x` are none.
   local kind = headers:get("content-type") or ""
   if kind == "application/grpc" or kind:sub(1, 17) == "application/grpc+" then
     -- The transcoder goes by this type and would leave a REST request as it is.
-    if paths.is_rest(headers:get(":path") or "") then
+    if paths.is_rest(path) then
       headers:replace("content-type", "application/octet-stream")
     else
       request.grpc = true

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import psutil
@@ -19,12 +20,16 @@ from tests.bench.running_copy import BUCKET, Copy, asked, program, shown, worked
 from tests.factories import packages
 from tests.stack import tenant_of
 
+# Its port and master process; None where it is not installed.
+Nginx: TypeAlias = tuple[int, psutil.Process] | None
+
 CONNECTIONS = 16
 SMALL_BYTES = 20_000
 NGINX = """daemon off; worker_processes 2; pid {folder}/nginx.pid; error_log stderr error;
 events {{ worker_connections 1024; }}
 http {{
-  access_log {folder}/access.log; proxy_temp_path {folder}/proxy; client_body_temp_path {folder}/body;
+  access_log {folder}/access.log; proxy_max_temp_file_size 0;
+  proxy_temp_path {folder}/proxy; client_body_temp_path {folder}/body;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   upstream storage {{ server {storage}; keepalive 64; }}
   server {{
@@ -45,7 +50,11 @@ def measure(copy: Copy, *, quick: bool) -> list[Row]:
     token = urlsplit(copy.get(f"/api/v1/packages/{package}", key)["launch_url"]).path.split("/")[2]
     prefix = f"tenants/{tenant_of(key)}/packages/{package}/content"
     through, direct = f"/content/{token}", f"/{BUCKET}/{prefix}"
-    return [_large(copy, through, direct, prefix, quick=quick), _small(copy, through, direct, prefix, quick=quick)]
+    with _nginx(copy) as nginx:
+        return [
+            _large(copy, nginx, through, direct, prefix, quick=quick),
+            _small(copy, nginx, through, direct, prefix, quick=quick),
+        ]
 
 
 def _put(copy: Copy, name: str, data: bytes, times: int = 1) -> None:
@@ -59,7 +68,7 @@ def _put(copy: Copy, name: str, data: bytes, times: int = 1) -> None:
     path.unlink()
 
 
-def _large(copy: Copy, through: str, direct: str, prefix: str, *, quick: bool) -> Row:
+def _large(copy: Copy, nginx: Nginx, through: str, direct: str, prefix: str, *, quick: bool) -> Row:
     times = 128 if quick else 1024
     _put(copy, f"{prefix}/large.mp4", os.urandom(MIB), times)
     storage_port = urlsplit(copy.storage_url).port or 0
@@ -67,19 +76,27 @@ def _large(copy: Copy, through: str, direct: str, prefix: str, *, quick: bool) -
         "ours": {"host": "127.0.0.1", "port": copy.stack.port, "target": f"{through}/large.mp4"},
         "storage directly": {"host": "127.0.0.1", "port": storage_port, "target": f"{direct}/large.mp4"},
     }
+    if nginx:
+        asks["nginx"] = {"host": "127.0.0.1", "port": nginx[0], "target": f"{direct}/large.mp4"}
     seconds: dict[str, list[float]] = {side: [] for side in asks}
     used: dict[str, list[dict[str, float]]] = {side: [] for side in asks}
     peak = 0.0
     for _ in range(3 if quick else 9):
         for side, request in asks.items():
-            with metered(copy.processes("envoy", "storage")) as usage:
+            groups = {**copy.processes("envoy", "storage"), "nginx": [nginx[1]] if nginx else []}
+            with metered(groups) as usage:
                 done = worked("tests.bench.download_client", request)
             assert done["bytes"] == times * MIB
             seconds[side].append(done["seconds"])
             used[side].append({**usage.cpu_seconds, "client": done["cpu_seconds"]})
             peak = max(peak, usage.peak_bytes["envoy"] / MIB)
         shown(["  " + ", ".join(f"{side} {each[-1]:.2f} s" for side, each in seconds.items())])
-    ours, theirs = seconds.values()
+    ours, theirs = seconds["ours"], seconds["storage directly"]
+    notes = [f"{Spread.of(ours).text(2, ' s')} through Envoy, {Spread.of(theirs).text(2, ' s')} directly."]
+    if nginx:
+        notes.append(
+            f"For comparison, through nginx without token and grant: {Spread.of(seconds['nginx']).text(2, ' s')}."
+        )
     return Row(
         name="content_large",
         title="Content: 1 GB object through Envoy, throughput",
@@ -91,26 +108,25 @@ def _large(copy: Copy, through: str, direct: str, prefix: str, *, quick: bool) -
         cpu={side: medians(each) for side, each in used.items()},
         cpu_unit="s per download",
         peak_mib={"envoy": peak},
-        notes=[f"{Spread.of(ours).text(2, ' s')} through Envoy, {Spread.of(theirs).text(2, ' s')} directly."],
+        notes=notes,
     )
 
 
-def _small(copy: Copy, through: str, direct: str, prefix: str, *, quick: bool) -> Row:
+def _small(copy: Copy, nginx: Nginx, through: str, direct: str, prefix: str, *, quick: bool) -> Row:
     for number in range(50):
         _put(copy, f"{prefix}/small/{number}.mp4", os.urandom(SMALL_BYTES))
     rounds, seconds = (2, 3.0) if quick else (7, 10.0)
     figures: dict[str, list[dict[str, float]]] = {"ours": []}
-    with _nginx(copy) as nginx:
+    if nginx:
+        figures["nginx"] = []
+    for _ in range(rounds):
+        groups = copy.processes("envoy", "serve", "storage")
+        figures["ours"].append(_round(copy.stack.port, through, groups, "envoy", seconds))
         if nginx:
-            figures["nginx"] = []
-        for _ in range(rounds):
-            groups = copy.processes("envoy", "serve", "storage")
-            figures["ours"].append(_round(copy.stack.port, through, groups, "envoy", seconds))
-            if nginx:
-                port, process = nginx
-                groups = {"nginx": [process], **copy.processes("storage")}
-                figures["nginx"].append(_round(port, direct, groups, "nginx", seconds))
-            shown([f"  {side}: {each[-1]}" for side, each in figures.items()])
+            port, process = nginx
+            groups = {"nginx": [process], **copy.processes("storage")}
+            figures["nginx"].append(_round(port, direct, groups, "nginx", seconds))
+        shown([f"  {side}: {each[-1]}" for side, each in figures.items()])
     cpu = {side: medians(each) for side, each in figures.items()}
     note = "nginx is not installed (Debian: nginx-light), so that there is nothing to compare with."
     if "nginx" in cpu:
@@ -135,8 +151,7 @@ def _small(copy: Copy, through: str, direct: str, prefix: str, *, quick: bool) -
 
 
 @contextlib.contextmanager
-def _nginx(copy: Copy) -> Iterator[tuple[int, psutil.Process] | None]:
-    """A port and the master process; None where there is no nginx."""
+def _nginx(copy: Copy) -> Iterator[Nginx]:
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if found is None:
         yield None

@@ -28,6 +28,7 @@ from server.gen.scorm.v1 import (
 )
 from server.rpc import edge_check
 from server.rpc.errors import render as render_error
+from server.rpc.lifecycle import OPTIONS
 
 BUCKET = "bucket1"
 Context = grpc.ServicerContext
@@ -150,7 +151,7 @@ class Upstream(
 
     def build(self) -> grpc.Server:
         """A server of it that listens nowhere yet."""
-        server = grpc.server(futures.ThreadPoolExecutor(64), options=[("grpc.so_reuseport", 0)])
+        server = grpc.server(futures.ThreadPoolExecutor(64), options=OPTIONS)
         package_service_pb2_grpc.add_PackageServiceServicer_to_server(self, server)
         health_service_pb2_grpc.add_HealthServiceServicer_to_server(self, server)
         external_auth_pb2_grpc.add_AuthorizationServicer_to_server(self, server)

@@ -104,3 +104,24 @@ async def test_a_copy_that_is_stopped_answers_what_it_has_begun(tmp_path: Path) 
     print(table("Stop under load", [("answered", ledger.done.total()), ("failures", dict(ledger.failures))]))
     # No connection is taken any more, and none that was taken is broken off.
     assert {failure.rpartition(" ")[2] for failure in ledger.failures} == {"ConnectError"}
+
+
+async def test_a_gateway_that_is_told_to_end_behind_the_back_of_its_copy_comes_back(impatient: Stack) -> None:
+    """Envoy drains only when it is asked to, as a copy does that stops: SIGTERM breaks off what is under way."""
+    key, ledger = impatient.new_tenant(), Ledger()
+    async with (
+        Load(impatient, key, ledger, seed=3) as load,
+        load.running(uploaders=2, deleters=1, readers=2),
+    ):
+        await until(lambda: ledger.done.total() > 20)
+        await restart(impatient, impatient.children("envoy")[0], signal.SIGTERM)
+        stored, done = len(ledger.stored), ledger.done.total()
+        await until(lambda: len(ledger.stored) > stored and ledger.done.total() > done + 20)
+    found = await asyncio.to_thread(audit, impatient, key, ledger)
+    print(table("SIGTERM to the gateway under load", counted(ledger, found)))
+    found.check()
+    assert "envoy ended with status 0" in impatient.log("stdout")
+    # Broken off, refused at the door, or told when to come again.
+    kinds = {failure.rpartition(" ")[2] for failure in ledger.failures}
+    assert kinds <= {"ConnectError", "ReadError", "WriteError", "RemoteProtocolError", "503"}
+    assert not ledger.unhinted

@@ -1,6 +1,7 @@
 """The bucket, through google-cloud-storage."""
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO, cast
@@ -34,6 +35,7 @@ _BATCH_CALLS = 100
 _BATCHES_AT_ONCE = 8
 _DELETE_PASSES = 5
 _PING_SECONDS = 2.0
+_ABANDON_SECONDS = 5.0
 _FAILURES = (GoogleAPIError, GoogleAuthError, DataCorruption, requests.RequestException)
 
 
@@ -60,6 +62,8 @@ class GcsBlobs:
         self._client._http.mount("http://", pool)
         # The client keeps each answer until the next, and an answer its request: a chunk that nobody needs any more.
         self._client._http.hooks["response"].append(_forget_body)
+        self._session = _Session()
+        self._client._http.hooks["response"].append(self._session.notice)
         self._bucket = self._client.bucket(bucket_name)
 
     def upload(
@@ -70,6 +74,15 @@ class GcsBlobs:
         `source` may still be growing: its read() then blocks until there are bytes. Raises ValueError if it ends
         before `size_bytes`.
         """
+        try:
+            self._upload(name, source, size_bytes=size_bytes, content_type=content_type, cache_control=cache_control)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _upload(
+        self, name: str, source: BinaryIO, *, size_bytes: int | None, content_type: str, cache_control: str
+    ) -> None:
         window = Window(source, size_bytes=size_bytes)
         generation = 0
         cause: Exception | None = None
@@ -91,7 +104,15 @@ class GcsBlobs:
             window.seek(0)
         raise _broken() from cause
 
+    def _abandon(self) -> None:
+        """Gives up the session that has not become an object, lest storage keeps what it has of it for a week."""
+        url = self._session.url
+        if url is not None:
+            with contextlib.suppress(*_FAILURES):
+                self._client._http.delete(url, timeout=_ABANDON_SECONDS)
+
     def _send(self, name: str, window: Window, generation: int, *, content_type: str, cache_control: str) -> None:
+        self._session.url = None
         blob = self._bucket.blob(name, chunk_size=CHUNK_BYTES)
         blob.cache_control = cache_control
         size = window.size_bytes
@@ -178,6 +199,17 @@ class GcsBlobs:
     def close(self) -> None:
         """Closes the connections."""
         self._client.close()
+
+
+class _Session(threading.local):
+    """The session of chunks that this thread opened last."""
+
+    url: str | None = None
+
+    def notice(self, response: requests.Response, **_: object) -> None:
+        """Sees every answer. Where a session was opened it says where."""
+        if response.request.method == "POST" and response.ok and "location" in response.headers:
+            self.url = response.headers["location"]
 
 
 def _forget_body(response: requests.Response, **_: object) -> None:

@@ -29,6 +29,7 @@ FAKE_DIVERGES = {
     "test_reads_and_deletes_survive_faults": "injects no faults",
     "test_retries_come_to_an_end": "injects no faults",
     "test_storage_that_is_full_is_not_asked_again": "injects no faults",
+    "test_a_session_that_comes_to_nothing_is_given_up": "cancels no sessions",
 }
 KIND = {"content_type": "text/plain", "cache_control": "private, max-age=600"}
 MIB = 1024 * 1024
@@ -124,6 +125,15 @@ def test_a_source_that_ends_early_leaves_nothing(blobs: GcsBlobs, size: int) -> 
     with pytest.raises(ValueError, match="early"):
         blobs.upload("a", io.BytesIO(b"x" * (size - 1)), size_bytes=size, **KIND)
     assert list(blobs.list("")) == []
+
+
+def test_a_session_that_comes_to_nothing_is_given_up(blobs: GcsBlobs, http: httpx.Client) -> None:
+    opened: list[str] = []
+    blobs._client._http.hooks["response"].append(lambda answer, **_: opened.append(answer.headers.get("location")))
+    with pytest.raises(ValueError, match="early"):
+        blobs.upload("a", io.BytesIO(b"x" * 9 * MIB), size_bytes=20 * MIB, **KIND)
+    session = next(url for url in opened if url)
+    assert http.put(session, headers={"content-range": "bytes */*"}).status_code in (404, 410)
 
 
 def test_a_growing_file_is_uploaded_to_its_end(blobs: GcsBlobs) -> None:

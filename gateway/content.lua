@@ -3,6 +3,9 @@
 -- Route metadata `scorm.content` say the `bucket`.
 local paths = require("gateway.paths")
 
+-- As edge.lua.
+collectgarbage("setpause", 1000)
+
 -- All that storage needs to know. Anything else a client sends, such as x-goog-* or a cookie, stays here.
 local PASSED = {
   [":method"] = true, [":path"] = true, [":authority"] = true, [":scheme"] = true, ["range"] = true,

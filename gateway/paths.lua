@@ -1,12 +1,25 @@
 -- Paths: how they are logged, and which object of the bucket a content URL means.
 local paths = {}
 
-local SECRET_SEGMENTS = {"^(/content/)[^/]+", "^(/download/)[^/]+", "^(/player/%l+/)[^/]+"}
+-- Where segments begin that are secret.
+local SECRET_SEGMENTS = {"^/content/()[^/]", "^/download/()[^/]", "^/player/%l+/()[^/]"}
+
+-- What comes before `mark`. Plain searches, for tokens are long.
+local function before(text, mark)
+  local at = text:find(mark, 1, true)
+  return at and text:sub(1, at - 1) or text
+end
 
 -- The path as it may be logged: no query, and stars for whatever opens something.
 function paths.masked(path)
-  path = path:match("^[^?#]*")
-  for _, pattern in ipairs(SECRET_SEGMENTS) do path = path:gsub(pattern, "%1***") end
+  path = before(before(path, "?"), "#")
+  for _, pattern in ipairs(SECRET_SEGMENTS) do
+    local begins = path:match(pattern)
+    if begins then
+      local ends = path:find("/", begins, true)
+      path = path:sub(1, begins - 1) .. "***" .. (ends and path:sub(ends) or "")
+    end
+  end
   -- A token or key that somebody put where none belongs.
   if path:find("eyJ", 1, true) then path = path:gsub("eyJ[%w%-_%.]+", "***") end
   if path:find("scorm_", 1, true) then path = path:gsub("scorm_[%w%-_]+", "***") end

@@ -28,10 +28,10 @@ SMALL_BYTES = 20_000
 NGINX = """daemon off; worker_processes 2; pid {folder}/nginx.pid; error_log stderr error;
 events {{ worker_connections 1024; }}
 http {{
-  access_log {folder}/access.log; proxy_max_temp_file_size 0;
+  access_log {folder}/access.log; keepalive_requests 1000000; proxy_max_temp_file_size 0;
   proxy_temp_path {folder}/proxy; client_body_temp_path {folder}/body;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  upstream storage {{ server {storage}; keepalive 64; }}
+  upstream storage {{ server {storage}; keepalive 64; keepalive_requests 1000000; }}
   server {{
     listen 127.0.0.1:{port};
     location / {{ proxy_pass http://storage; proxy_http_version 1.1; proxy_set_header Connection "";

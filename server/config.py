@@ -212,7 +212,7 @@ class Settings:
     spool_bytes: int = field(
         metadata=_setting(
             "SPOOL_BYTES",
-            "disk that uploads on their way may use together, per process",
+            "disk for uploads on their way together, per process; a tenant half, or MAX_PACKAGE_BYTES if more",
             str(40 * GIB),
             read=_whole(1, PIB),
         )

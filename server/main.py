@@ -72,7 +72,8 @@ from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
 from server.storage.sealing import AesSealer
 from server.storage.signing import ContentTokenSigner, DownloadTokenSigner, PreviewTokens, load_private_key
-from server.storage.spool import DiskSpool, SpoolUnusable
+from server.storage.spool import DiskSpool
+from server.storage.spool_directory import SpoolUnusable
 from server.storage.tenants import PostgresTenants
 from server.storage.uploads import PostgresUploads
 from server.telemetry import readings

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import BinaryIO, Protocol
+from uuid import UUID
 
 from server.domain.zip_rules import ZipEntry
 
@@ -85,11 +86,12 @@ class SpooledFile(Protocol):
 
 
 class Spool(Protocol):
-    """A bounded part of the disk for uploads on their way."""
+    """A bounded part of the disk for uploads on their way, of which no tenant has so much that others find no room."""
 
-    def open(self, *, declared_bytes: int | None) -> SpooledFile:
+    def open(self, *, tenant_id: UUID, declared_bytes: int | None) -> SpooledFile:
         """A new file. `declared_bytes` may exceed the file, as it counts the form around it too.
 
-        Raises TooLarge for a declaration beyond what is accepted, and Unavailable for one beyond what is free now.
+        Raises TooLarge for a declaration beyond what is accepted, and Unavailable for one beyond what is free now, for
+        all or for this tenant.
         """
         ...

@@ -95,7 +95,7 @@ class Uploads:
         attempt = Attempt(
             tenant_id=tenant_id,
             package_id=new_id(self.clock.now()),
-            spooled=self.spool.open(declared_bytes=declared_bytes),
+            spooled=self.spool.open(tenant_id=tenant_id, declared_bytes=declared_bytes),
             blobs=self.blobs,
             threads=self.threads,
             claim=claim,

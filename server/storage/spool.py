@@ -1,22 +1,22 @@
 """Disk space for uploads on their way: bounded, nameless, readable while it grows."""
 
 import asyncio
-import contextlib
 import errno
 import io
 import os
-import stat
 import tempfile
 import threading
-import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, cast
+from uuid import UUID
 
 from server.domain.errors import TooLarge, Unavailable
 from server.services.upload_ports import FORM_OVERHEAD_BYTES, UploadStopped
 from server.storage.archive import Archive
+from server.storage.spool_directory import PREFIX, make_private, remove_leftovers
 
 MIB = 1024**2
 BATCH_BYTES = MIB
@@ -24,17 +24,16 @@ BATCH_BYTES = MIB
 STEP_BYTES = MIB
 RETRY_AFTER_SECONDS = 30
 
-_PREFIX = "upload-"
-_LEFTOVER_SECONDS = 60
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-class SpoolUnusable(Exception):
-    """The directory cannot be, or must not be, used. The message says why."""
 
 
 def _no_room() -> Unavailable:
     return Unavailable("Too many uploads are on their way", retry_after_seconds=RETRY_AFTER_SECONDS)
+
+
+def _no_share() -> Unavailable:
+    fault = "This tenant's uploads on their way take all the room that one tenant may have"
+    return Unavailable(fault, retry_after_seconds=RETRY_AFTER_SECONDS)
 
 
 def _no_disk() -> Unavailable:
@@ -44,14 +43,15 @@ def _no_disk() -> Unavailable:
 class DiskSpool:
     """Fulfils `Spool`. One per process, used from its event loop; `budget_bytes` bounds all files together.
 
+    A tenant has half of them at most, or one file of the largest size where that is more: alone it can always upload.
     Raises SpoolUnusable where the directory cannot be made, or is there and somebody else could reach into it.
     """
 
     def __init__(
         self, directory: Path, *, budget_bytes: int, max_file_bytes: int, step_bytes: int = STEP_BYTES
     ) -> None:
-        _make_private(directory)
-        _remove_leftovers(directory)
+        make_private(directory)
+        remove_leftovers(directory)
         self.directory = directory
         self.max_file_bytes = max_file_bytes
         self.step_bytes = step_bytes
@@ -59,15 +59,20 @@ class DiskSpool:
         self.received_bytes = 0
         self._leaving: set[DiskSpooledFile] = set()
         self.budget_bytes = budget_bytes
+        self.share_bytes = max(budget_bytes // 2, min(budget_bytes, max_file_bytes))
+        self._reserved_of: Counter[UUID] = Counter()
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="spool")
 
-    def open(self, *, declared_bytes: int | None = None) -> "DiskSpooledFile":
+    def open(self, *, tenant_id: UUID, declared_bytes: int | None = None) -> "DiskSpooledFile":
         """See `Spool.open`. What is declared takes no budget: only bytes that have arrived do."""
         if declared_bytes is not None and declared_bytes > self.max_file_bytes + FORM_OVERHEAD_BYTES:
             raise TooLarge(what="The package", limit_bytes=self.max_file_bytes)
-        if min(declared_bytes or 0, self.max_file_bytes) > self.free_bytes:
+        size = min(declared_bytes or 0, self.max_file_bytes)
+        if size > self.free_bytes:
             raise _no_room()
-        return DiskSpooledFile(self)
+        if size > self._share_left(tenant_id):
+            raise _no_share()
+        return DiskSpooledFile(self, tenant_id)
 
     @property
     def free_bytes(self) -> int:
@@ -77,22 +82,32 @@ class DiskSpool:
     async def reserve(self, file: "DiskSpooledFile", size: int) -> int:
         """Takes budget for a file, and as much ahead as a step; answers how much. Raises Unavailable.
 
-        Of files that fill the spool together only as many fail as must: while one that failed is being closed, the
-        others wait for what it gives back.
+        Of files that fill the spool, or their tenant's share of it, together only as many fail as must: while one that
+        failed is being closed, the others wait for what it gives back.
         """
-        while size > self.free_bytes:
-            leaving = next(iter(self._leaving), None)
+        while size > min(self.free_bytes, self._share_left(file.tenant_id)):
+            full = size > self.free_bytes
+            leaving = next((other for other in self._leaving if full or other.tenant_id == file.tenant_id), None)
             if leaving is None:
                 self._leaving.add(file)
-                raise _no_room()
+                raise _no_room() if full else _no_share()
             await leaving.closed.wait()
-        taken = max(size, min(self.step_bytes, self.free_bytes))
-        self.reserved_bytes += taken
+        taken = max(size, min(self.step_bytes, self.free_bytes, self._share_left(file.tenant_id)))
+        self._count(file, taken)
         return taken
 
-    def release(self, size: int) -> None:
-        """Gives budget back."""
-        self.reserved_bytes -= size
+    def release(self, file: "DiskSpooledFile", size: int) -> None:
+        """Gives budget of a file back."""
+        self._count(file, -size)
+
+    def _count(self, file: "DiskSpooledFile", size: int) -> None:
+        self.reserved_bytes += size
+        self._reserved_of[file.tenant_id] += size
+        if not self._reserved_of[file.tenant_id]:
+            del self._reserved_of[file.tenant_id]
+
+    def _share_left(self, tenant_id: UUID) -> int:
+        return self.share_bytes - self._reserved_of[tenant_id]
 
     def leave(self, file: "DiskSpooledFile") -> None:
         """Says that a file has given all its budget back."""
@@ -103,41 +118,15 @@ class DiskSpool:
         self.threads.shutdown()
 
 
-def _make_private(directory: Path) -> None:
-    """Makes the directory, or makes sure that it is one which only this user can look into and write to."""
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = directory.lstat()
-    except OSError as error:
-        raise SpoolUnusable(f"{directory} cannot be made: {error.strerror}") from error
-    if not stat.S_ISDIR(found.st_mode):
-        # In a place like /tmp anybody can put a link, and choose where it leads.
-        raise SpoolUnusable(f"{directory} is no directory, but a link to one: name the directory itself")
-    if found.st_uid != os.geteuid():
-        raise SpoolUnusable(f"{directory} belongs to user {found.st_uid}, not to this process's user {os.geteuid()}")
-    if found.st_mode & 0o077:
-        raise SpoolUnusable(f"{directory} is open to other users: give it mode 0700, or name a new directory in it")
-
-
-def _remove_leftovers(directory: Path) -> None:
-    """Where the file system cannot make nameless files, a process killed at the wrong moment leaves a named one."""
-    for path in directory.glob(f"{_PREFIX}*"):
-        # Another process may remove its own, or the same, meanwhile.
-        with contextlib.suppress(FileNotFoundError):
-            found = path.lstat()
-            # A younger one may be another process's, about to be unlinked.
-            if stat.S_ISREG(found.st_mode) and found.st_mtime < time.time() - _LEFTOVER_SECONDS:
-                path.unlink()
-
-
 class DiskSpooledFile:
     """Fulfils `SpooledFile`. Writing and closing belong to the event loop, readers and archives to threads."""
 
-    def __init__(self, spool: DiskSpool) -> None:
+    def __init__(self, spool: DiskSpool, tenant_id: UUID) -> None:
         self._spool = spool
+        self.tenant_id = tenant_id
         self._reserved = 0
         try:
-            self._file = tempfile.TemporaryFile(dir=spool.directory, prefix=_PREFIX, buffering=0)  # noqa: SIM115  # lives as long as the upload
+            self._file = tempfile.TemporaryFile(dir=spool.directory, prefix=PREFIX, buffering=0)  # noqa: SIM115  # lives as long as the upload
         except OSError as error:
             raise _translated(error) from error
         self._received = 0
@@ -175,7 +164,7 @@ class DiskSpooledFile:
         """See `SpooledFile`."""
         await self._flush()
         await self._written()
-        self._spool.release(self._reserved - self._received)
+        self._spool.release(self, self._reserved - self._received)
         self._reserved = self._received
 
     def reader(self, *, before_read: Callable[[], None] = lambda: None) -> BinaryIO:
@@ -209,7 +198,7 @@ class DiskSpooledFile:
             # The descriptor must not be closed, and its number reused, under a running write.
             await asyncio.gather(self._writing, return_exceptions=True)
         self._file.close()
-        self._spool.release(self._reserved)
+        self._spool.release(self, self._reserved)
         self._spool.leave(self)
         self.closed.set()
 

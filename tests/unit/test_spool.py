@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -15,7 +16,8 @@ from server import main
 from server.config import Settings, SettingsError
 from server.domain.errors import TooLarge, Unavailable
 from server.services.upload_ports import FORM_OVERHEAD_BYTES, UploadStopped
-from server.storage.spool import DiskSpool, SpoolUnusable
+from server.storage.spool import DiskSpool
+from server.storage.spool_directory import SpoolUnusable
 
 MIB = 1024**2
 
@@ -29,7 +31,7 @@ async def spool(tmp_path: Path) -> AsyncIterator[DiskSpool]:
 
 
 async def test_what_was_written_is_read_from_any_place(spool: DiskSpool) -> None:
-    file = spool.open()
+    file = spool.open(tenant_id=uuid4())
     data = os.urandom(3 * MIB + 17)
     for start in range(0, len(data), 700_000):
         await file.write(data[start : start + 700_000])
@@ -48,7 +50,7 @@ async def test_what_was_written_is_read_from_any_place(spool: DiskSpool) -> None
 async def test_a_reader_gets_bytes_while_they_arrive_and_the_end_only_when_the_file_is_accepted(
     spool: DiskSpool,
 ) -> None:
-    file = spool.open()
+    file = spool.open(tenant_id=uuid4())
     with ThreadPoolExecutor(1) as pool:
         reader = file.reader()
         first = asyncio.wrap_future(pool.submit(reader.read, 2 * MIB))
@@ -67,7 +69,7 @@ async def test_a_reader_gets_bytes_while_they_arrive_and_the_end_only_when_the_f
 
 
 async def test_stopping_fails_a_reader_that_waits(spool: DiskSpool) -> None:
-    file = spool.open()
+    file = spool.open(tenant_id=uuid4())
     with ThreadPoolExecutor(1) as pool:
         waiting = asyncio.wrap_future(pool.submit(file.reader().read, 10))
         await asyncio.sleep(0.02)
@@ -78,7 +80,7 @@ async def test_stopping_fails_a_reader_that_waits(spool: DiskSpool) -> None:
 
 
 async def test_memory_is_taken_only_after_the_bytes_are_there(spool: DiskSpool) -> None:
-    file = spool.open()
+    file = spool.open(tenant_id=uuid4())
     called = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         reading = asyncio.wrap_future(pool.submit(file.reader(before_read=called.set).read, 5))
@@ -92,9 +94,9 @@ async def test_memory_is_taken_only_after_the_bytes_are_there(spool: DiskSpool) 
 
 
 async def test_a_declared_size_takes_nothing_from_others_until_its_bytes_arrive(spool: DiskSpool) -> None:
-    silent = [spool.open(declared_bytes=60 * MIB) for _ in range(10)]
+    silent = [spool.open(tenant_id=uuid4(), declared_bytes=60 * MIB) for _ in range(10)]
     assert spool.reserved_bytes == 0
-    file = spool.open(declared_bytes=60 * MIB)
+    file = spool.open(tenant_id=uuid4(), declared_bytes=60 * MIB)
     for _ in range(60):
         await file.write(b"x" * MIB)
     await file.finish()
@@ -103,40 +105,40 @@ async def test_a_declared_size_takes_nothing_from_others_until_its_bytes_arrive(
 
 
 async def test_a_declared_size_beyond_what_is_free_now_is_unavailable_at_once(spool: DiskSpool) -> None:
-    file = spool.open()
+    file = spool.open(tenant_id=uuid4())
     for _ in range(50):
         await file.write(b"x" * MIB)
     await file.finish()
     with pytest.raises(Unavailable) as refused:
-        spool.open(declared_bytes=50 * MIB + 1)
+        spool.open(tenant_id=uuid4(), declared_bytes=50 * MIB + 1)
     assert refused.value.retry_after_seconds == 30
-    await spool.open(declared_bytes=50 * MIB).close()
+    await spool.open(tenant_id=uuid4(), declared_bytes=50 * MIB).close()
     await file.close()
 
 
 async def test_bytes_are_reserved_in_steps_corrected_at_the_end_and_never_beyond_the_budget(spool: DiskSpool) -> None:
-    taken = spool.open()
-    for _ in range(60):
+    taken = spool.open(tenant_id=uuid4())
+    for _ in range(45):
         await taken.write(b"x" * MIB)
-    assert spool.reserved_bytes == 64 * MIB
+    assert spool.reserved_bytes == 48 * MIB
     await taken.finish()
-    assert spool.reserved_bytes == 60 * MIB
-    file = spool.open()
+    assert spool.reserved_bytes == 45 * MIB
+    file = spool.open(tenant_id=uuid4())
     await file.write(b"x")
-    assert spool.reserved_bytes == 76 * MIB
-    for _ in range(39):
+    assert spool.reserved_bytes == 61 * MIB
+    for _ in range(54):
         await file.write(b"x" * MIB)
     await file.write(b"x" * (MIB - 1))
     assert spool.reserved_bytes == 100 * MIB
     with pytest.raises(Unavailable):
         await file.write(b"x")
     await file.close()
-    assert spool.reserved_bytes == 60 * MIB
+    assert spool.reserved_bytes == 45 * MIB
     await taken.close()
 
 
 async def test_of_files_that_fill_the_spool_together_only_as_many_fail_as_must(spool: DiskSpool) -> None:
-    first, second, third = (spool.open() for _ in range(3))
+    first, second, third = (spool.open(tenant_id=uuid4()) for _ in range(3))
     for file in (first, second, third):
         await file.write(b"x" * 32 * MIB)
     with pytest.raises(Unavailable):
@@ -152,7 +154,7 @@ async def test_of_files_that_fill_the_spool_together_only_as_many_fail_as_must(s
 
 
 async def test_a_file_that_is_cancelled_while_it_waits_for_room_takes_none(spool: DiskSpool) -> None:
-    first, second = spool.open(), spool.open()
+    first, second = spool.open(tenant_id=uuid4()), spool.open(tenant_id=uuid4())
     for file in (first, second):
         await file.write(b"x" * 48 * MIB)
     with pytest.raises(Unavailable):
@@ -164,9 +166,56 @@ async def test_a_file_that_is_cancelled_while_it_waits_for_room_takes_none(spool
     await first.close()
 
 
+async def test_a_tenant_cannot_fill_the_spool_so_that_others_find_no_room(spool: DiskSpool) -> None:
+    greedy, other = uuid4(), uuid4()
+    files = [spool.open(tenant_id=greedy) for _ in range(2)]
+    for file in files:
+        await file.write(b"x" * 30 * MIB)
+    with pytest.raises(Unavailable, match="all the room that one tenant may have") as refused:
+        await files[0].write(b"x")
+    assert refused.value.retry_after_seconds == 30
+    with pytest.raises(Unavailable, match="all the room that one tenant may have"):
+        spool.open(tenant_id=greedy, declared_bytes=1)
+    found = spool.open(tenant_id=other, declared_bytes=40 * MIB)
+    await found.write(b"x" * 40 * MIB)
+    with pytest.raises(Unavailable, match="Too many uploads"):
+        spool.open(tenant_id=uuid4(), declared_bytes=1)
+    for file in (*files, found):
+        await file.close()
+    alone = spool.open(tenant_id=greedy, declared_bytes=60 * MIB)
+    await alone.write(b"x" * 60 * MIB)
+    await alone.close()
+
+
+async def test_for_what_a_tenant_gives_back_of_its_share_only_its_own_files_wait(spool: DiskSpool) -> None:
+    greedy, other = uuid4(), uuid4()
+    first, second = (spool.open(tenant_id=greedy) for _ in range(2))
+    third = spool.open(tenant_id=other)
+    for file in (first, second):
+        await file.write(b"x" * 30 * MIB)
+    with pytest.raises(Unavailable):
+        await first.write(b"x")
+    waiting = asyncio.create_task(second.write(b"x"))
+    await third.write(b"x" * 20 * MIB)
+    assert not waiting.done()
+    await first.close()
+    await waiting
+    for file in (second, third):
+        await file.close()
+
+
+@pytest.mark.parametrize(
+    ("budget", "largest", "share"), [(40, 10, 20), (24, 20, 20), (10, 10, 10), (5, 10, 5)], ids=lambda size: f"{size}"
+)
+def test_a_share_is_half_or_the_largest_package(tmp_path: Path, budget: int, largest: int, share: int) -> None:
+    opened = DiskSpool(tmp_path / "spool", budget_bytes=budget, max_file_bytes=largest)
+    assert opened.share_bytes == share
+    opened.close()
+
+
 async def test_a_byte_and_silence_hold_little_of_a_default_spool(tmp_path: Path) -> None:
     opened = DiskSpool(tmp_path / "spool", budget_bytes=256 * MIB, max_file_bytes=60 * MIB)
-    silent = [opened.open(declared_bytes=60 * MIB) for _ in range(128)]
+    silent = [opened.open(tenant_id=uuid4(), declared_bytes=60 * MIB) for _ in range(128)]
     for file in silent:
         await file.write(b"x")
     assert opened.reserved_bytes <= 128 * MIB
@@ -177,8 +226,8 @@ async def test_a_byte_and_silence_hold_little_of_a_default_spool(tmp_path: Path)
 
 async def test_a_package_beyond_the_limit_is_too_large_whether_declared_or_not(spool: DiskSpool) -> None:
     with pytest.raises(TooLarge, match=f"The package is larger than {60 * MIB} bytes"):
-        spool.open(declared_bytes=60 * MIB + FORM_OVERHEAD_BYTES + 1)
-    file = spool.open(declared_bytes=60 * MIB + FORM_OVERHEAD_BYTES)
+        spool.open(tenant_id=uuid4(), declared_bytes=60 * MIB + FORM_OVERHEAD_BYTES + 1)
+    file = spool.open(tenant_id=uuid4(), declared_bytes=60 * MIB + FORM_OVERHEAD_BYTES)
     for _ in range(60):
         await file.write(b"x" * MIB)
     with pytest.raises(TooLarge):
@@ -190,7 +239,7 @@ async def test_a_full_disk_is_unavailable(spool: DiskSpool, monkeypatch: pytest.
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    file = spool.open()
+    file = spool.open(tenant_id=uuid4())
     with monkeypatch.context() as patched:
         patched.setattr(os, "pwrite", full)
         await file.write(b"x" * MIB)
@@ -213,7 +262,7 @@ async def test_closing_during_a_cancelled_write_waits_for_the_thread(
         return size
 
     monkeypatch.setattr(os, "pwrite", slow)
-    file = spool.open()
+    file = spool.open(tenant_id=uuid4())
     await file.write(b"x" * MIB)
     waiting = asyncio.create_task(file.finish())
     await asyncio.sleep(0.02)
@@ -224,7 +273,7 @@ async def test_closing_during_a_cancelled_write_waits_for_the_thread(
 
 
 async def test_no_file_has_a_name(spool: DiskSpool) -> None:
-    file = spool.open()
+    file = spool.open(tenant_id=uuid4())
     await file.write(b"x" * 2 * MIB)
     await file.finish()
     assert list(spool.directory.iterdir()) == []

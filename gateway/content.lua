@@ -38,8 +38,19 @@ local function download(claims, path)
   return object
 end
 
+-- A request for a file needs no body, and a server that leaves one unread takes it for the next request on its
+-- connection, whose answer another caller would get. HTTP/2 need not announce one, so that it is waited for.
+local function has_body(handle, headers)
+  if headers:get("transfer-encoding") or tonumber(headers:get("content-length") or "0") ~= 0 then return true end
+  local body = handle:body()
+  return body ~= nil and body:length() > 0
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
+  if has_body(handle, headers) then return refuse(handle, "400", "BAD_REQUEST") end
+  -- The wrapper from before is dead: `body` may have waited.
+  headers = handle:headers()
   local verified = handle:streamInfo():dynamicMetadata():get("envoy.filters.http.jwt_authn")
   local root, path = headers:get(":path"):match("^/(%l+)/(.*)$")
   local claims = verified and verified[root]
@@ -51,5 +62,7 @@ function envoy_on_request(handle)
     if not PASSED[name] then unwanted[#unwanted + 1] = name end
   end
   for _, name in ipairs(unwanted) do headers:remove(name) end
+  -- Else what HTTP/2 ends by an empty frame goes on as chunks, and the last of them is such a body too.
+  headers:replace("content-length", "0")
   headers:replace(":path", "/" .. handle:metadata():get("bucket") .. "/" .. object)
 end

@@ -57,6 +57,8 @@ def mapper_lines() -> list[str]:
     """Mappers of Envoy's replies to what is no HTTP, or not yet: no filter sees them. The last are for any status."""
     mappers = [(f"op: EQ, value: {_runtime(http)}", reason) for http, reason in sorted(BY_HTTP.items())]
     mappers += [
+        # A transfer coding that Envoy does not know: no failure of ours.
+        (f"op: EQ, value: {_runtime(501)}", "BAD_REQUEST"),
         (f"op: GE, value: {_runtime(500)}", "INTERNAL_ERROR"),
         (f"op: GE, value: {_runtime(400)}", "BAD_REQUEST"),
     ]

@@ -21,6 +21,8 @@ OPTIONS = [
     # An upload's messages have 1 MiB of data; nothing is larger.
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.max_metadata_size", 64 * 1024),
+    # The gateway opens another connection where one has as many.
+    ("grpc.max_concurrent_streams", 1000),
     # The gateway pings, to tell a process that stands still.
     ("grpc.http2.max_ping_strikes", 0),
 ]

@@ -30,6 +30,7 @@ MAX_HEADER_BYTES = 32 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
 # The same for a name that leads inside and for one that leads nowhere: who asks learns nothing of names inside.
 _NOT_PUBLIC = "Must name a host that has public addresses"
+_FAILED = "The connection to the server at this URL failed"
 
 
 async def system_resolve(host: str, port: int) -> Sequence[str]:
@@ -241,17 +242,22 @@ def _too_large(limits: EgressLimits) -> TooLarge:
 
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
-    """Failures as the caller may know them: without addresses and what a server inside might say."""
+    """Failures as the caller may know them: without addresses and what a server inside might say.
+
+    Nor are they chained where their text has what was sent or came, for that of a cause is logged.
+    """
     try:
         yield
     except (httpcore.TimeoutException, TimeoutError) as error:
         raise RemoteFailed("The server at this URL did not answer in time") from error
-    except httpcore.LocalProtocolError as error:
-        raise ValidationFailed.of("headers", "Cannot be sent") from error
-    except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError) as error:
+    except httpcore.LocalProtocolError:
+        raise ValidationFailed.of("headers", "Cannot be sent") from None
+    except httpcore.ProtocolError:
+        raise RemoteFailed(_FAILED) from None
+    except (httpcore.NetworkError, ssl.SSLError, OSError) as error:
         if _is_bad_certificate(error):
             raise ValidationFailed.of("url", "The server's certificate is not valid for this host") from error
-        raise RemoteFailed("The connection to the server at this URL failed") from error
+        raise RemoteFailed(_FAILED) from error
 
 
 def _is_bad_certificate(error: BaseException | None) -> bool:

@@ -1,5 +1,6 @@
 """One request through a whole copy: one trace, one request id, and no secret in what operators see."""
 
+import asyncio
 import base64
 import json
 import socket
@@ -8,17 +9,21 @@ from typing import Any
 
 import grpc
 import httpx
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from server.gen.scorm.v1 import package_service_pb2 as pb
 from server.gen.scorm.v1.package_service_pb2_grpc import PackageServiceStub
+from tests.edge import free_port
 from tests.factories import scorm12_package
 from tests.stack import Stack
 from tests.telemetry.collector import Span
 from tests.telemetry.conftest import Traced
 from tests.telemetry.pages import pages
+from tests.web_server import answer, raw, redirect, running
 
 GATEWAY, SERVE, UPLOAD = "scorm-gateway", "scorm-serve", "scorm-upload"
-LOGS = ("access", "envoy", "serve-1", "upload-1", "worker", "storage", "stdout")
+LOGS = ("access", "envoy", "serve-1", "upload-1", "worker", "storage", "postgres", "stdout")
 
 
 def get(stack: Stack, path: str, **headers: str) -> httpx.Response:
@@ -136,19 +141,103 @@ def test_no_secret_is_in_any_log_metric_or_trace(traced: Traced) -> None:
         stub, metadata = PackageServiceStub(channel), (("x-api-key", key), ("x-request-id", "secrets-grpc"))
         stub.ListPackages(pb.ListPackagesRequest(), metadata=metadata)
     collector.wait_for(lambda: {GATEWAY, SERVE} <= {span.service for span in collector.of("secrets-grpc")})
-    time.sleep(1.2)  # until Envoy has written
-    shown = {name: stack.log(name) for name in LOGS}
-    shown |= {f"metrics of {process}": page for process, page in pages(stack).items()}
-    shown["traces"] = b"".join(collector.exported).decode("latin-1")
-    operator = (stack.var / "operator-token").read_text().strip()
+    shown = told(traced)
     tokens = [part for url in (link, download, preview) for part in _token_in(url).split(".")[1:]]
-    secrets = [key, basic, operator, *tokens, "c00kie-s3cret", "qu3ry-s3cret"]
-    leaks = [(name, secret[:12]) for name, text in shown.items() for secret in secrets if secret in text]
-    assert leaks == []
+    assert leaks(shown, [key, basic, *installed(stack), *tokens, "c00kie-s3cret", "qu3ry-s3cret"]) == []
     assert "secrets-grpc" in shown["access"]
     assert "secrets-grpc" in shown["serve-1"]
     assert "secrets-upload" in shown["upload-1"]
     assert "secrets-grpc" in shown["traces"]
+
+
+async def test_no_secret_of_an_import_is_in_any_log_metric_or_trace(traced: Traced) -> None:
+    stack, free = traced.stack, free_port()
+    secrets = {name: f"{name}-s3cret" for name in ("pa7h", "qu3ry", "r3direct", "us3r", "k3y", "answ3r", "h3ader")}
+    path, query = f"/{secrets['pa7h']}", f"signature={secrets['qu3ry']}"
+    headers = {"x-api-key": stack.new_tenant(), "idempotency-key": secrets["k3y"]}
+    async with running() as web, httpx.AsyncClient(base_url=stack.base_url, headers=headers, timeout=30) as api:
+        web.answers |= {
+            f"{path}/course.zip": answer(200, scorm12_package(), Set_Cookie=secrets["h3ader"]),
+            f"{path}/elsewhere": redirect(f"/{secrets['r3direct']}?{query}"),
+            f"{path}/outside": redirect(f"ftp://{secrets['r3direct']}/"),
+            f"{path}/page": answer(200, f"<html>{secrets['answ3r']}".encode()),
+            f"{path}/busy": answer(503, secrets["answ3r"].encode()),
+            f"{path}/odd": raw(f"{secrets['answ3r']}\r\n\r\n".encode()),
+            f"{path}/odd-header": raw(f"HTTP/1.1 200 OK\r\n{secrets['h3ader']}\r\n\r\n".encode()),
+            f"{path}/short": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx"),
+        }
+        jobs = []
+        for number, url in enumerate(
+            (
+                *(web.url(f"{target}?{query}") for target in web.answers),
+                web.url(f"{path}/nothing?{query}"),
+                web.url(f"{path}/course.zip?{query}", scheme="https"),
+                f"http://127.0.0.1:{free}{path}?{query}",
+                f"http://127.0.0.1:1{path}?{query}",
+                f"http://{secrets['us3r']}:{secrets['us3r']}@127.0.0.1:{web.port}{path}?{query}",
+            )
+        ):
+            # One tenant's imports would wait for each other's pauses.
+            key = {"x-api-key": stack.new_tenant(), "idempotency-key": f"{secrets['k3y']}-{number}"}
+            for _ in range(2):
+                asked = await api.post("/api/v1/imports", json={"url": url}, headers=key)
+            if asked.status_code == 201:
+                jobs.append((key, asked.headers["location"]))
+        assert len(jobs) == number - 1
+        async with asyncio.timeout(60):
+            for key, location in jobs:
+                while not (await api.get(location, headers=key)).json()["import_job"].get("started_at"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+        await asyncio.sleep(2)
+        for key, location in jobs:
+            await api.post(f"{location}/cancel", json={}, headers={**key, "idempotency-key": secrets["k3y"]})
+    shown = told(traced)
+    assert leaks(shown, [*secrets.values(), *installed(stack)]) == []
+    assert "put off" in shown["worker"]
+
+
+def test_a_database_that_lets_nobody_in_is_logged_without_a_password(traced: Traced) -> None:
+    stack = traced.stack
+    key = stack.new_tenant()
+    known = (stack.var / "database-server-password").read_text().strip()
+    with psycopg.connect(stack.database_url, autocommit=True) as database:
+        try:
+            database.execute(b"alter role scorm_server password 'another'")
+            database.execute(b"select pg_terminate_backend(pid) from pg_stat_activity where usename = 'scorm_server'")
+            assert get(stack, "/api/v1/packages", **{"x-api-key": key}).status_code == 503
+        finally:
+            database.execute(f"alter role scorm_server password '{known}'".encode())
+    shown = told(traced)
+    assert leaks(shown, installed(stack)) == []
+    assert "password authentication failed" in shown["serve-1"]
+
+
+def told(traced: Traced) -> dict[str, str]:
+    """Everything that operators see of the copy, by where."""
+    time.sleep(1.2)  # until Envoy has written
+    shown = {name: traced.stack.log(name) for name in LOGS}
+    shown |= {f"metrics of {process}": page for process, page in pages(traced.stack).items()}
+    return shown | {"traces": b"".join(traced.collector.exported).decode("latin-1")}
+
+
+def installed(stack: Stack) -> list[str]:
+    """The secrets of the copy itself."""
+    names = (
+        "operator-token",
+        "api-key-pepper",
+        "secrets-key",
+        "database-server-password",
+        "database-operator-password",
+    )
+    words = [(stack.var / name).read_text().strip() for name in names]
+    keys = [path.read_text().splitlines()[1] for path in stack.var.glob("*-signing-key.pem")]
+    assert len(keys) == 3
+    return [*words, *keys, str(conninfo_to_dict(stack.database_url)["password"])]
+
+
+def leaks(shown: dict[str, str], secrets: list[str]) -> list[tuple[str, str]]:
+    """Where which secret is to be seen."""
+    return [(name, secret[:12]) for name, text in shown.items() for secret in secrets if secret in text]
 
 
 def _token_in(url: str) -> str:

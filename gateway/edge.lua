@@ -224,6 +224,26 @@ local function rest_error(handle, headers, request, here, health)
   return answers.entry(reason).http, answers.error(reason, request.id)
 end
 
+-- What the core tells beside an answer comes behind it, where it costs no message of its own. Only of an answer that is
+-- complete when its headers come: a stream's would be too late.
+local TOLD_BEHIND = {"etag", "x-http-status", "location", "idempotent-replayed"}
+
+local function bring_forward(handle, headers)
+  if not headers:get("grpc-status") then return headers end
+  handle:body(true)
+  local trailers = handle:trailers()
+  headers = handle:headers()
+  if not trailers then return headers end
+  for _, name in ipairs(TOLD_BEHIND) do
+    local value = trailers:get(name)
+    if value then
+      headers:replace(name, value)
+      trailers:remove(name)
+    end
+  end
+  return headers
+end
+
 local function answer_rest(handle, headers, request, here)
   local status = headers:get(":status")
   -- A call that succeeded may choose any status, 503 for an unhealthy service too.
@@ -234,8 +254,9 @@ local function answer_rest(handle, headers, request, here)
     headers = handle:headers()
     headers:replace(":status", status)
     say_when(headers, status)
-  elseif headers:get("x-http-status") then
-    status = headers:get("x-http-status")
+  else
+    headers = bring_forward(handle, headers)
+    status = headers:get("x-http-status") or status
     headers:replace(":status", status)
   end
   for _, name in ipairs(GRPC_HEADERS) do headers:remove(name) end

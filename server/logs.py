@@ -1,23 +1,33 @@
 """Structured logs: one JSON object per line on standard error. Nothing secret is ever passed to a logger."""
 
 import contextlib
+import json
 import logging
 import sys
-from typing import Any, TextIO, cast
+from typing import Any, BinaryIO, cast
 
+import orjson
 import structlog
 
 
 class _Patient:
     """Standard error, for which a full disk must not fail what is being logged about."""
 
-    def write(self, text: str) -> None:
+    def write(self, line: bytes) -> None:
         with contextlib.suppress(OSError):
-            sys.stderr.write(text)
+            sys.stderr.buffer.write(line)
 
     def flush(self) -> None:
         with contextlib.suppress(OSError):
-            sys.stderr.flush()
+            sys.stderr.buffer.flush()
+
+
+def _dumps(event: object, **options: Any) -> bytes:
+    """What orjson refuses, such as half a surrogate pair in a name, is written all the same."""
+    try:
+        return orjson.dumps(event, **options)
+    except orjson.JSONEncodeError:
+        return json.dumps(event, **options).encode()
 
 
 def configure(level: str) -> None:
@@ -30,9 +40,9 @@ def configure(level: str) -> None:
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[*shared, structlog.processors.JSONRenderer(serializer=_dumps)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Patient())),
+        logger_factory=structlog.BytesLoggerFactory(file=cast(BinaryIO, _Patient())),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -60,8 +60,13 @@ def begin(context: grpc.aio.ServicerContext[object, object]) -> Call:
 
 
 def etag(revision: int) -> tuple[str, str]:
-    """Initial metadata that tell a resource's version."""
+    """Metadata that tell a resource's version."""
     return "etag", format_etag(revision)
+
+
+def tell(context: grpc.aio.ServicerContext[object, object], *metadata: tuple[str, str]) -> None:
+    """Tells `metadata` beside the answer, over REST as headers. As trailing metadata they cost no send of their own."""
+    context.set_trailing_metadata(metadata)
 
 
 def _request_id(told: str) -> str:

@@ -6,6 +6,7 @@ import grpc
 
 from server import VERSION
 from server.gen.scorm.v1 import health_service_pb2, health_service_pb2_grpc
+from server.rpc import context as calls
 from server.services.ports import Clock, Database
 
 SERVICE = "scorm-api"
@@ -24,7 +25,7 @@ class HealthServicer(health_service_pb2_grpc.HealthServiceServicer):
         checks = {"database": await self._database.ping()}
         healthy = all(checks.values())
         if not healthy:
-            await context.send_initial_metadata((("x-http-status", "503"),))
+            calls.tell(context, ("x-http-status", "503"))
         response = health_service_pb2.GetHealthResponse(
             status="healthy" if healthy else "unhealthy", service=SERVICE, version=VERSION, checks=checks
         )

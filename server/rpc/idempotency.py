@@ -29,17 +29,17 @@ def request_told(operation: str, *parts: bytes | str | int | None) -> KeyedReque
     return keyed_request(key, tenant_id=call.tenant_id, operation=operation, parts=parts)
 
 
-async def tell_created(context: Context, *, location: str, replayed: bool, revision: int | None = None) -> None:
-    """Sends what stands beside the body of a 201, the first time and again."""
+def tell_created(context: Context, *, location: str, replayed: bool, revision: int | None = None) -> None:
+    """Tells what stands beside the body of a 201, the first time and again."""
     metadata = [("x-http-status", "201"), ("location", location)]
     if revision is not None:
         metadata.append(calls.etag(revision))
     if replayed:
         metadata.append(_REPLAYED)
-    await context.send_initial_metadata(tuple(metadata))
+    calls.tell(context, *metadata)
 
 
-async def tell_done(context: Context, *, replayed: bool) -> None:
-    """Sends what stands beside the body of a 200 to a POST."""
+def tell_done(context: Context, *, replayed: bool) -> None:
+    """Tells what stands beside the body of a 200 to a POST."""
     if replayed:
-        await context.send_initial_metadata((_REPLAYED,))
+        calls.tell(context, _REPLAYED)

@@ -34,7 +34,7 @@ class ImportServicer(import_service_pb2_grpc.ImportServiceServicer):
             title=request.title or None,
             request=request_of("ImportService/CreateImport", request),
         )
-        await tell_created(context, location=f"/api/v1/imports/{job.id}", replayed=replayed)
+        tell_created(context, location=f"/api/v1/imports/{job.id}", replayed=replayed)
         return import_service_pb2.CreateImportResponse(import_job=to_message(job))
 
     async def GetImport(
@@ -65,7 +65,7 @@ class ImportServicer(import_service_pb2_grpc.ImportServiceServicer):
             import_job_id=request.import_id,
             request=request_of("ImportService/CancelImport", request),
         )
-        await tell_done(context, replayed=replayed)
+        tell_done(context, replayed=replayed)
         return import_service_pb2.CancelImportResponse(import_job=to_message(job))
 
 

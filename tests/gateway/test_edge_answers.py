@@ -84,6 +84,26 @@ def test_an_error_after_the_first_headers_has_its_body_and_status_too(edge: Edge
     assert_error(client.get("/api/v1/packages/late"), 409, "CONFLICT")
 
 
+@pytest.mark.parametrize("http2", [False, True])
+@pytest.mark.parametrize("size", [1, 20_000_000])
+def test_what_the_core_tells_behind_an_answer_is_in_its_headers(edge: Edge, size: int, http2: bool) -> None:
+    told = {"x-http-status": "201", "location": "/api/v1/packages/p1", "etag": '"3"', "idempotent-replayed": "true"}
+
+    def behind(request: Any, context: Any) -> Any:
+        context.set_trailing_metadata((*told.items(), ("x-inner", "secret")))
+        return package_pb2.Package(title="x" * size)
+
+    edge.upstream.keys[KEY] = Key("tenant-of-answers")
+    edge.upstream.behaviours["behind"] = behind
+    with httpx.Client(base_url=edge.base_url, http1=not http2, http2=http2, headers={"x-api-key": KEY}) as client:
+        answer = client.get("/api/v1/packages/behind", headers={"accept-encoding": "identity"})
+    del told["x-http-status"]
+    assert answer.status_code == 201
+    assert {name: answer.headers.get(name) for name in told} == told
+    assert answer.json()["title"] == "x" * size
+    assert not {"x-http-status", "x-inner", "grpc-status"} & set(answer.headers)
+
+
 def test_the_core_may_say_when_to_try_again(edge: Edge, client: httpx.Client) -> None:
     edge.upstream.behaviours["busy"] = raises(errors.Unavailable(retry_after_seconds=7))
     response = client.get("/api/v1/packages/busy")
@@ -290,7 +310,7 @@ def test_what_is_hardly_http_is_answered_in_the_same_shape(
 def test_no_stray_byte_follows_an_answer_on_its_connection(edge: Edge, method: str, package: str) -> None:
     def status(code: str, title: str = "") -> Callable[[Any, Any], Any]:
         def behaviour(request: Any, context: Any) -> Any:
-            context.send_initial_metadata((("x-http-status", code), ("etag", '"3"')))
+            context.set_trailing_metadata((("x-http-status", code), ("etag", '"3"')))
             return package_pb2.Package(title=title)
 
         return behaviour

@@ -139,7 +139,7 @@ def test_grpc_replays_and_refuses_too(stack: Stack, key: str) -> None:
         first, _ = packages.UploadPackage.with_call(pieces(COURSE), metadata=metadata)
         again, call = packages.UploadPackage.with_call(pieces(COURSE), metadata=metadata)
         assert (again.package_id, again.title) == (first.package_id, "Once")
-        assert dict(call.initial_metadata())["idempotent-replayed"] == "true"
+        assert dict(call.trailing_metadata())["idempotent-replayed"] == "true"
         with pytest.raises(grpc.RpcError) as refused:
             packages.UploadPackage(pieces(COURSE + b"x"), metadata=metadata)
     error: Any = refused.value

@@ -182,7 +182,7 @@ async def test_rest_and_grpc_share_a_key(stack: Stack, posts: Posts) -> None:
             pb.CreateImportRequest(url=posts.bodies["import"]["url"]), metadata=metadata
         )
         over_grpc = (await call).import_job
-        assert dict(await call.initial_metadata())["idempotent-replayed"] == "true"
+        assert dict(await call.trailing_metadata())["idempotent-replayed"] == "true"
     assert over_grpc.id == over_rest.json()["import_job"]["id"]
 
 

@@ -212,7 +212,7 @@ def test_the_same_over_grpc(stack: Stack, key: str, path: str) -> None:
     package_id, metadata = path.rpartition("/")[2], (("x-api-key", key),)
 
     def version(call: Any) -> str:
-        return str(dict(call.initial_metadata())["etag"])
+        return str(dict(call.trailing_metadata())["etag"])
 
     with grpc.insecure_channel(stack.grpc_address) as channel:
         stub = PackageServiceStub(channel)

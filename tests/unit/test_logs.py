@@ -16,6 +16,12 @@ for logger in (structlog.get_logger("ours"), logging.getLogger("theirs")):
     logger.warning("full")
 print("went on")
 """
+ODD = """
+import structlog
+from server import logs
+logs.configure("info")
+structlog.get_logger("ours").info("odd", half="\\ud800", large=2**70, thing=ValueError)
+"""
 # Writing to it fails with ENOSPC.
 FULL = [path for path in [Path("/dev/full")] if path.exists()]
 
@@ -23,6 +29,12 @@ FULL = [path for path in [Path("/dev/full")] if path.exists()]
 def test_a_line_is_one_json_object() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True)
     assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["full", "full"]
+
+
+def test_whatever_is_logged_is_written() -> None:
+    done = subprocess.run([sys.executable, "-c", ODD], cwd=ROOT, capture_output=True, text=True)
+    line = json.loads(done.stderr)
+    assert (line["half"], line["large"], line["thing"]) == ("\ud800", 2**70, "<class 'ValueError'>")
 
 
 @pytest.mark.parametrize("full", FULL)

@@ -30,7 +30,7 @@ class PackageServiceStub:
     """Hosts SCORM course packages. Every call sees the packages of the API key's tenant only; a package of another tenant
     is PACKAGE_NOT_FOUND.
 
-    A package's version is told as `ETag` (over gRPC the initial metadata `etag`) by GetPackage, UpdatePackage and
+    A package's version is told as `ETag` (over gRPC the trailing metadata `etag`) by GetPackage, UpdatePackage and
     UploadPackage. UpdatePackage and DeletePackage heed `If-Match` (over gRPC the metadata `if-match`): `*`, or entity
     tags, of which weak ones count as strong. They fail with CONFLICT (`details.current_etag`) where none is the package's,
     and with VALIDATION_ERROR (`fieldErrors.if_match`) where it is malformed.
@@ -83,7 +83,7 @@ class PackageServiceServicer:
     """Hosts SCORM course packages. Every call sees the packages of the API key's tenant only; a package of another tenant
     is PACKAGE_NOT_FOUND.
 
-    A package's version is told as `ETag` (over gRPC the initial metadata `etag`) by GetPackage, UpdatePackage and
+    A package's version is told as `ETag` (over gRPC the trailing metadata `etag`) by GetPackage, UpdatePackage and
     UploadPackage. UpdatePackage and DeletePackage heed `If-Match` (over gRPC the metadata `if-match`): `*`, or entity
     tags, of which weak ones count as strong. They fail with CONFLICT (`details.current_etag`) where none is the package's,
     and with VALIDATION_ERROR (`fieldErrors.if_match`) where it is malformed.
@@ -213,7 +213,7 @@ class PackageService:
     """Hosts SCORM course packages. Every call sees the packages of the API key's tenant only; a package of another tenant
     is PACKAGE_NOT_FOUND.
 
-    A package's version is told as `ETag` (over gRPC the initial metadata `etag`) by GetPackage, UpdatePackage and
+    A package's version is told as `ETag` (over gRPC the trailing metadata `etag`) by GetPackage, UpdatePackage and
     UploadPackage. UpdatePackage and DeletePackage heed `If-Match` (over gRPC the metadata `if-match`): `*`, or entity
     tags, of which weak ones count as strong. They fail with CONFLICT (`details.current_etag`) where none is the package's,
     and with VALIDATION_ERROR (`fieldErrors.if_match`) where it is malformed.

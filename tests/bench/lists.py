@@ -131,7 +131,7 @@ def _row(stages: dict[int, dict[str, _Page]], name: str) -> Row:
         cpu_unit="µs per request",
         notes=[
             f"{CONNECTIONS} connections. Milliseconds by rows: {medians_ms}. Times are counted in those of "
-            "GET /api/v1/imports without any in the same round, since the machine is not equally busy while the table grows."
+            "GET /api/v1/imports (there are none) in the same round, since the machine is not always equally busy."
         ],
     )
 

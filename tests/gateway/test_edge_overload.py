@@ -11,7 +11,7 @@ import h2.exceptions
 import httpx
 
 from server.dev import asks
-from tests.edge import Edge
+from tests.edge import PREFIX, Edge
 from tests.edge_upstreams import Key
 from tests.gateway.test_edge_answers import assert_error
 
@@ -76,3 +76,26 @@ def test_a_gateway_short_of_memory_ends_what_holds_it_and_serves_the_others(tmp_
         while httpx.get(f"{edge.base_url}/api/health").status_code != 200:
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+
+def unread(edge: Edge, token: str) -> socket.socket:
+    """A connection on which a file was asked for, and of which nothing is read."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", edge.port))
+    connection.sendall(f"GET /content/{token}/film.mp4 HTTP/1.1\r\nHost: 127.0.0.1:{edge.port}\r\n\r\n".encode())
+    return connection
+
+
+def test_readers_that_do_not_read_leave_the_gateway_its_memory(tmp_path: Path) -> None:
+    with Edge.start(tmp_path, max_heap_bytes=HEAP_BYTES) as edge, contextlib.ExitStack() as held:
+        edge.bucket.objects[f"{PREFIX}/film.mp4"] = bytes(5_000_000)
+        token = edge.token()
+        answers: list[httpx.Response] = []
+        for _ in range(CONNECTIONS):
+            held.enter_context(unread(edge, token))
+            answers.append(httpx.get(f"{edge.base_url}/api/health", timeout=10))
+        time.sleep(1)
+        answers.append(httpx.get(f"{edge.base_url}/api/health", timeout=10))
+        assert [answer.status_code for answer in answers] == [200] * len(answers)
+        assert stat(edge, "server.memory_physical_size") < HEAP_BYTES

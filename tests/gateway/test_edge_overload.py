@@ -9,6 +9,7 @@ import h2.config
 import h2.connection
 import h2.exceptions
 import httpx
+import pytest
 
 from server.dev import asks
 from tests.edge import PREFIX, Edge
@@ -99,3 +100,28 @@ def test_readers_that_do_not_read_leave_the_gateway_its_memory(tmp_path: Path) -
         answers.append(httpx.get(f"{edge.base_url}/api/health", timeout=10))
         assert [answer.status_code for answer in answers] == [200] * len(answers)
         assert stat(edge, "server.memory_physical_size") < HEAP_BYTES
+
+
+def _impatient(config: str) -> str:
+    """Nothing but want of memory ends a reader within the time of a test: then a tenth of it is left."""
+    assert '"stream_idle_timeout": "300s"' in config
+    return config.replace('"stream_idle_timeout": "300s"', '"stream_idle_timeout": "60s"')
+
+
+# Of the one the gateway still waits for more, of the other it has all and the request is done for it.
+@pytest.mark.parametrize("size", [20_000_000, 3_000_000], ids=["a part is left", "all but what is buffered is sent"])
+def test_more_of_them_than_there_is_memory_are_ended_before_long(tmp_path: Path, size: int) -> None:
+    with Edge.start(tmp_path, edit=_impatient, max_heap_bytes=HEAP_BYTES) as edge, contextlib.ExitStack() as held:
+        edge.bucket.objects[f"{PREFIX}/film.mp4"] = bytes(size)
+        token = edge.token()
+        for _ in range(4 * CONNECTIONS):
+            held.enter_context(unread(edge, token))
+            httpx.get(f"{edge.base_url}/api/health", timeout=10)  # so that they come no faster than they are served
+        deadline = time.monotonic() + 20
+        # What is allocated is told every five seconds.
+        while (
+            httpx.get(f"{edge.base_url}/api/health", timeout=10).status_code != 200
+            or stat(edge, "server.memory_allocated") > 0.9 * HEAP_BYTES
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)

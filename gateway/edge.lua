@@ -72,6 +72,21 @@ local function strip(headers, grpc)
   for _, name in ipairs(unwanted) do headers:remove(name) end
 end
 
+-- The transcoder would let a query say otherwise what the path has said, for which resource it is above all. Of a query
+-- it ignores what it does not know, and so this too.
+local function drop_bound(headers, path, bound)
+  local before, query = path:match("^([^?]*)%?(.*)$")
+  if not query then return end
+  local kept = {}
+  for parameter in query:gmatch("[^&]+") do
+    local name = paths.decoded(parameter:match("^[^=]*"))
+    local said = false
+    for _, field in ipairs(bound) do said = said or name == field or name:sub(1, #field + 1) == field .. "." end
+    if not said then kept[#kept + 1] = parameter end
+  end
+  headers:replace(":path", #kept > 0 and before .. "?" .. table.concat(kept, "&") or before)
+end
+
 -- Our compressors weaken ETags; storage and core compare strongly.
 local function strengthen(headers, name)
   local tags = headers:get(name)
@@ -111,6 +126,8 @@ function envoy_on_request(handle)
     request.download = route:get("download")
     return proceed(handle, metadata, request, identity.by_token(handle, headers, request))
   end
+  local bound = route:get("bound")
+  if bound then drop_bound(headers, path, bound) end
   -- The transcoder knows GET; the answer loses its body further down.
   if method == "HEAD" then headers:replace(":method", "GET") end
   if scope == "read" or scope == "write" or scope == "delete" then

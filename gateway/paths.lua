@@ -39,6 +39,11 @@ function paths.encoded(text)
   return (text:gsub("[^%w%-%._~/]", function(char) return string.format("%%%02X", char:byte()) end))
 end
 
+-- With every escape undone, once.
+function paths.decoded(text)
+  return (text:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
+end
+
 -- RFC 3629, so without overlong forms, surrogates and what lies beyond U+10FFFF.
 local function is_utf8(text)
   local at, length = 1, #text
@@ -69,7 +74,7 @@ end
 function paths.object(rest)
   local path = rest:match("^[^?#]*")
   if path:find("%%%X") or path:find("%%%x%X") or path:find("%%%x?$") then return nil end
-  local name = path:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
+  local name = paths.decoded(path)
   if name:find("[%z\1-\31\127\\]") or not is_utf8(name) then return nil end
   for segment in (name .. "/"):gmatch("([^/]*)/") do
     if segment == "" or segment == "." or segment == ".." then return nil end

@@ -183,6 +183,16 @@ def test_a_mistyped_query_parameter_is_named(client: httpx.Client) -> None:
     assert_error(client.get("/api/v1/packages?page=1&page=2"), 400, "VALIDATION_ERROR", twice)
 
 
+@pytest.mark.parametrize(
+    "query", ["package_id=2", "packageId=2", "a=b&package%5Fid=2&c", "package_id=2&packageId=3", "?"]
+)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_query_cannot_name_another_resource_than_the_path(client: httpx.Client, method: str, query: str) -> None:
+    answer = client.request(method, f"/api/v1/packages/1?{query}")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["package_id" if method == "DELETE" else "id"] == "1"
+
+
 def test_unknown_query_parameters_are_ignored(client: httpx.Client) -> None:
     assert client.get("/api/v1/packages?utm_source=x").status_code == 200
 

@@ -38,6 +38,11 @@ class RestRoute:
         """What it answers: whoever answers GET answers HEAD."""
         return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The fields that the path says."""
+        return tuple(variable[1:-1] for variable in _VARIABLE.findall(self.path))
+
 
 class UnknownTemplate(Exception):
     """A google.api.http option has a form that no route can be made of yet."""
@@ -89,6 +94,8 @@ def _rest_lines(route: RestRoute) -> list[str]:
     if route.path == "/api/health":
         # What the gateway writes itself where no server is up.
         metadata += f', health: "{VERSION}"'
+    if route.variables:
+        metadata += f", bound: [{', '.join(_spellings(route.variables))}]"
     filters = [_context(route.access), "envoy.filters.http.grpc_json_transcoder: *enabled"]
     filters += _whole(streams=route.streams)
     return [
@@ -99,6 +106,12 @@ def _rest_lines(route: RestRoute) -> list[str]:
         "  typed_per_filter_config:",
         *(f"    {line}" for line in filters),
     ]
+
+
+def _spellings(fields: Iterable[str]) -> Iterable[str]:
+    """Of a field's name, those that the transcoder knows it by in a query: as in the proto and as in ProtoJSON."""
+    for field in fields:
+        yield from dict.fromkeys((field, re.sub(r"_([a-z])", lambda found: found[1].upper(), field)))
 
 
 def refusal_lines(routes: Iterable[RestRoute]) -> list[str]:

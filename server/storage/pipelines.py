@@ -5,6 +5,7 @@ lost (Postgres restarted): nothing can have been committed then. A deadlock or a
 A write whose COMMIT got no answer is Unavailable too, and may have happened.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ class Connections:
             # Give up early on one attempt, for the next caller starts another: the pauses between attempts double.
             reconnect_timeout=timeout_seconds,
             configure=_configure,
+            # With this the pool takes connections back in tasks of its own, which no caller's cancellation meets.
+            reset=_nothing,
             name=application_name,
         )
 
@@ -108,10 +111,17 @@ class Connections:
         await self._pool.putconn(connection)
 
     async def _take(self) -> _Connection:
+        task = asyncio.current_task()
+        cancelled = task.cancelling() if task else 0
         try:
-            return await self._pool.getconn()
+            connection = await self._pool.getconn()
         except (PoolTimeout, PoolClosed) as error:
             raise Unavailable(retry_after_seconds=1) from error
+        # The pool waits with asyncio.wait_for, which before Python 3.12 loses a cancellation that meets the result.
+        if task and task.cancelling() > cancelled:
+            await self.give(connection)
+            raise asyncio.CancelledError
+        return connection
 
     async def read(self, prefix: Sequence[Step], queries: Sequence[SqlQuery[Any]]) -> list[Any]:
         """One pipeline of `prefix` and `queries`; the values of the latter."""
@@ -200,6 +210,10 @@ async def _configure(connection: _Connection) -> None:
     # One type for every int: else each magnitude is prepared as a statement of its own.
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.prepared_max = 500
+
+
+async def _nothing(_connection: _Connection) -> None:
+    """What there is to reset, the pool has rolled back."""
 
 
 def _step(query: SqlQuery[Any]) -> Step:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -97,6 +98,28 @@ async def _charge_and_raise(database: PostgresDatabase, tenant: UUID) -> None:
     async with database.write(tenant) as transaction:
         await transaction.run(QUOTAS.charge_package(tenant_id=tenant, stored_bytes=1))
         raise KeyError
+
+
+async def test_whoever_is_cancelled_ends_and_takes_no_connection_along(dsns: Dsns, tenant: UUID) -> None:
+    database, chance = PostgresDatabase(dsns.server, pool_size=2), random.Random(1)
+    await database.open()
+
+    async def call_for_ever() -> None:
+        while True:
+            await database.read(tenant, asked("select 1"))
+            async with database.write(tenant) as transaction:
+                await transaction.run(asked("select 1"))
+
+    for _ in range(40):
+        callers = [asyncio.create_task(call_for_ever()) for _ in range(20)]
+        for caller in callers:
+            await asyncio.sleep(chance.random() / 1000)
+            caller.cancel()
+        _, running = await asyncio.wait(callers, timeout=3)
+        assert not running
+        async with database.write(tenant) as one, database.write(tenant) as other:
+            assert [await one.run(asked("select 1")), await other.run(asked("select 2"))] == [1, 2]
+    await database.close()
 
 
 async def test_a_violated_constraint_is_named(database: PostgresDatabase, tenant: UUID) -> None:

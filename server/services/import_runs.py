@@ -8,11 +8,10 @@ ends the job, so that a job never makes two.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
@@ -36,6 +35,7 @@ from server.services.import_ports import ImportStore, Sealer, place_of
 from server.services.imports import move
 from server.services.ports import Clock, Database, Transaction
 from server.services.uploads import RETRY_AFTER_SECONDS, Uploads
+from server.services.watched import while_watched
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,8 @@ class _Lost(Conflict):
 class _Progress:
     received: int = 0
     total: int | None = None
+    # Once this is set, only the database knows whether the job has ended.
+    committing: bool = False
 
 
 class _Download:
@@ -138,7 +140,7 @@ class ImportRuns:
         """How it ended. Raises Unavailable as `run`."""
         progress = _Progress()
         try:
-            await self._while_reporting(job, progress, self._import(job, progress))
+            await while_watched(self._import(job, progress), self._report(job, progress))
         except _Lost:
             log.info("import %s was cancelled or taken over", job.id)
             return "lost"
@@ -171,6 +173,7 @@ class ImportRuns:
         url = parse_url(self.sealer.open(sealed_url, place=place_of(job.tenant_id, job.id)))
 
         async def succeed(transaction: Transaction, package: Package) -> None:
+            progress.committing = True
             current = await self._locked(transaction, job)
             ended = current.succeed(package_id=package.id, size_bytes=package.file_size_bytes, at=package.created_at)
             await move(transaction, self.imports, current, ended)
@@ -192,20 +195,8 @@ class ImportRuns:
             raise _Lost
         return found
 
-    async def _while_reporting(self, job: ImportJob, progress: _Progress, work: Coroutine[Any, Any, None]) -> None:
-        """Does `work`; cancels it and raises _Lost once the job is not this run's any more."""
-        working, reporting = asyncio.create_task(work), asyncio.create_task(self._report(job, progress))
-        try:
-            await asyncio.wait((working, reporting), return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                await reporting
-            await working
-        finally:
-            for task in (working, reporting):
-                task.cancel()
-            await asyncio.gather(working, reporting, return_exceptions=True)
-
     async def _report(self, job: ImportJob, progress: _Progress) -> None:
+        """Tells of the progress. Raises _Lost once the job is not this run's any more; returns if it may have ended."""
         while True:
             await asyncio.sleep(self.limits.report_seconds)
             said = self.imports.progress(
@@ -215,6 +206,8 @@ class ImportRuns:
             with contextlib.suppress(Unavailable):
                 async with self.database.write(job.tenant_id) as transaction:
                     if not await transaction.run(said):
+                        if progress.committing:
+                            return
                         raise _Lost
 
     async def _end(self, job: ImportJob, error: Exception) -> str:

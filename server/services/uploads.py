@@ -33,6 +33,7 @@ from server.services.idempotency import Claim
 from server.services.ports import Blobs, Clock, Database, PackageStore, QuotaStore, Transaction, UploadStore
 from server.services.transfer import TransferThreads, wait_for
 from server.services.upload_ports import PackageSource, Spool
+from server.services.watched import cancel, while_watched
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Uploads:
         self._running[attempt.package_id] = tenant_id
         try:
             await self._begin(attempt)
-            package = await self._while_beating(attempt, self._store(attempt, source, title, also))
+            package = await while_watched(self._store(attempt, source, title, also), self._beat(attempt))
         except BaseException as error:
             self.outcomes[outcome_of(error)] += 1
             attempt.claim = None
@@ -195,19 +196,11 @@ class Uploads:
                 await also(transaction, package)
         return package
 
-    async def _while_beating(self, attempt: Attempt, work: Coroutine[Any, Any, Package]) -> Package:
-        """Does `work`; cancels it and raises once the upload cannot be kept alive."""
-        working, beating = asyncio.create_task(work), asyncio.create_task(self._beat(attempt))
-        try:
-            await asyncio.wait((working, beating), return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                await beating
-            return await working
-        finally:
-            await _cancel(working, beating)
-
     async def _beat(self, attempt: Attempt) -> None:
-        """Reports the upload alive. Raises Conflict once clean-up has claimed it, Unavailable if nobody listens."""
+        """Reports the upload alive. Raises Conflict once clean-up has claimed it, Unavailable if nobody listens.
+
+        Returns where it may have ended as a package: its own transaction judges then.
+        """
         loop = asyncio.get_running_loop()
         heard = loop.time()
         while True:
@@ -221,6 +214,8 @@ class Uploads:
                 if loop.time() - heard > self.limits.lost_seconds:
                     raise
                 continue
+            if attempt.committing and not (alive and kept):
+                return
             if not alive:
                 raise _taken_for_dead()
             if not kept:
@@ -244,7 +239,7 @@ class Uploads:
         try:
             await attempt.ended()
         finally:
-            await _cancel(beating)
+            await cancel(beating)
             await self._end(attempt)
         if not await self._abandon(attempt):
             return
@@ -291,9 +286,3 @@ def outcome_of(error: BaseException) -> str:
 
 def _taken_for_dead() -> Conflict:
     return Conflict("The upload gave no sign of life for too long and was given up")
-
-
-async def _cancel(*tasks: "asyncio.Task[Any]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

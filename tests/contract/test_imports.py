@@ -283,6 +283,15 @@ async def test_an_import_that_is_cancelled_at_the_last_moment_makes_no_package(
     assert await importer.host.left() == NOTHING
 
 
+async def test_an_import_that_has_succeeded_is_not_taken_for_lost(host: Host, dsns: Dsns, web: WebServer) -> None:
+    importer, told = importer_on(host.answering_late(), dsns).with_limits(report_seconds=0.05), list[str]()
+    runs = replace(importer.runs, observe=lambda outcome, seconds: told.append(outcome))
+    job = await importer.ask(web.url("/course.zip"))
+    await runs.run(tenant_id=job.tenant_id, import_job_id=job.id)
+    assert told == ["succeeded"]
+    assert (await importer.state(job)).status is ImportStatus.SUCCEEDED
+
+
 async def test_what_has_ended_cannot_be_cancelled(importer: Importer, web: WebServer) -> None:
     for target in ("/course.zip", "/nothing"):
         job = await importer.ask(web.url(target))

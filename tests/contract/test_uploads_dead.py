@@ -91,9 +91,17 @@ async def test_an_upload_beats_and_stops_by_itself_once_it_was_taken_for_dead(
         assert await host.left() == NOTHING
 
 
+async def test_an_upload_that_has_become_a_package_is_not_taken_for_dead(host: Host) -> None:
+    late = host.answering_late()
+    stored = await late.upload(scorm12_package())
+    assert await host.package(stored.id) == stored
+    await late.uploads.drain()
+
+
 async def test_an_upload_that_cannot_report_itself_alive_gives_up_and_takes_its_files_along(
     storage: Bucket, dsns: Dsns, tmp_path: Path
 ) -> None:
+    storage.blobs.delete_prefix("")
     limits = with_limits(beat_seconds=0.05, lost_seconds=0.2)
     data = scorm12_package(files={f"f/{number}.txt": b"x" for number in range(2000)})
     async with running_host(dsns, storage, tmp_path, limits=limits) as host:

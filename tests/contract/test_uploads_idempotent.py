@@ -204,6 +204,15 @@ async def test_an_upload_on_its_way_keeps_its_key(storage: Bucket, dsns: Dsns, t
         assert (await keyed.upload())[1]
 
 
+async def test_a_key_that_was_completed_is_not_taken_for_lost(host: Host) -> None:
+    late = Keyed.of(host.answering_late())
+    stored, replayed = await late.upload()
+    assert not replayed
+    again, replayed = await Keyed.of(host).upload()
+    assert (again.id, replayed) == (stored.id, True)
+    await late.idempotent.drain()
+
+
 async def test_a_package_whose_commit_got_no_answer_is_answered_from_the_next_time(keyed: Keyed) -> None:
     class LosesTheAnswer:
         """Postgres whose connection breaks once its second transaction was committed."""

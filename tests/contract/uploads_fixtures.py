@@ -104,6 +104,34 @@ def bucket_at(url: str) -> Iterator[Bucket]:
     blobs.close()
 
 
+class AnswersLate:
+    """A fault: Postgres whose answer to a COMMIT comes late where a package became visible with it."""
+
+    def __init__(self, database: Any) -> None:
+        self.read = database.read
+        self._write = database.write
+
+    @asynccontextmanager
+    async def write(self, *tenant_ids: UUID) -> AsyncIterator[Any]:
+        async with self._write(*tenant_ids) as transaction:
+            asked = _Asked(transaction)
+            yield asked
+        if "packages.insert" in asked.names:
+            await asyncio.sleep(0.5)
+
+
+class _Asked:
+    """A transaction that keeps the names of what it was asked."""
+
+    def __init__(self, transaction: Any) -> None:
+        self.names: list[str] = []
+        self._transaction = transaction
+
+    async def run(self, query: Any) -> Any:
+        self.names.append(query.statement.name)
+        return await self._transaction.run(query)
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """An upload process with one tenant."""
@@ -116,6 +144,13 @@ class Host:
     spool: DiskSpool
     clock: SettableClock
     swept: sweeper.Swept = field(default_factory=sweeper.Swept)
+
+    def answering_late(self) -> "Host":
+        """The same with signs of life by the moment, if Postgres were `AnswersLate`."""
+        database: Any = AnswersLate(self.database)
+        limits = dataclasses.replace(self.uploads.limits, beat_seconds=0.05)
+        uploads = dataclasses.replace(self.uploads, database=database, limits=limits)
+        return dataclasses.replace(self, database=database, uploads=uploads)
 
     async def upload(self, body: Body | bytes, *, declared_bytes: int | None = None) -> Package:
         source = Body(body) if isinstance(body, bytes) else body

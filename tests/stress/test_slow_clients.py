@@ -17,11 +17,11 @@ from tests.h2_frames import Peer
 KEY = "slow-key"
 # What each takes in the configuration, and here.
 PATIENCE = {
-    '"request_headers_timeout": "10s"': '"request_headers_timeout": "2s"',
-    '"stream_idle_timeout": "300s"': '"stream_idle_timeout": "2s"',
-    '"idle_timeout": "600s"': '"idle_timeout": "2s"',
+    '"request_headers_timeout": "10s"': '"request_headers_timeout": "1s"',
+    '"stream_idle_timeout": "300s"': '"stream_idle_timeout": "1s"',
+    '"idle_timeout": "600s"': '"idle_timeout": "1s"',
 }
-# The ends of a whole crowd: each 2 s, what HTTP/2 adds to close in order, and a busy machine.
+# The ends of a whole crowd: each 1 s, what HTTP/2 adds to close in order, and a busy machine.
 SECONDS = 30.0
 CALL = f"PATCH /api/v1/packages/p HTTP/1.1\r\nHost: localhost\r\nx-api-key: {KEY}\r\n"
 PATCH = (

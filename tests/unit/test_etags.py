@@ -1,7 +1,6 @@
 """Entity tags and the header If-Match."""
 
 import contextlib
-import time
 from collections.abc import Collection
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from server.domain.errors import ValidationFailed
 from server.domain.etags import ANY, IfMatch, format_etag, parse_if_match
+from tests.unit.endless import not_endless
 
 
 @pytest.mark.parametrize("header", [None, "*", " *\t"])
@@ -59,10 +59,8 @@ def test_what_we_told_is_recognised(revisions: list[int]) -> None:
 
 @pytest.mark.parametrize("header", [", " * 2000 + "x", " " * 4000 + "x", '"' * 4096, 'W/"' * 1300, '"1",' * 1000 + '"'])
 def test_no_header_keeps_the_parser_busy(header: str) -> None:
-    began = time.process_time()
-    with pytest.raises(ValidationFailed):
+    with not_endless(), pytest.raises(ValidationFailed):
         parse_if_match(header)
-    assert time.process_time() - began < 1
 
 
 @given(st.text('"*W/, 1\t', max_size=60))

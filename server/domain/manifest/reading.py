@@ -6,6 +6,7 @@ Elements and attributes are found by local name without regard to case: real man
 import codecs
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from lxml import etree
@@ -208,6 +209,12 @@ def local_name(element: Element) -> str:
 
 
 def _local(name: str) -> str:
+    # A hostile name may be long, and shall not be kept.
+    return _known_local(name) if len(name) < 200 else _known_local.__wrapped__(name)
+
+
+@lru_cache(maxsize=1024)
+def _known_local(name: str) -> str:
     return name.rpartition("}")[2].lower()
 
 

@@ -1,8 +1,10 @@
 -- Who is asking: what the key filter (ext_authz) said of keys and content tokens a moment ago.
 --
 -- A function that finds nothing to ask for sets `request.known`; otherwise `request.asked`, with the key or token that
--- the answer is to be remembered under, and `request.lookup`, what its address is limited by. It returns the reason where the request goes no further.
+-- the answer is to be remembered under, and `request.lookup`, what its address is limited by. It returns the reason
+-- where the request goes no further.
 local expiring_table = require("gateway.expiring_table")
+local grants = require("gateway.grants")
 local paths = require("gateway.paths")
 
 local KEY_FILTER = "envoy.filters.http.ext_authz"
@@ -18,7 +20,7 @@ local LONGEST_TOKEN = 2048
 
 -- Each worker has its own.
 local keys = expiring_table.new(CAPACITY)
-local grants = expiring_table.new(CAPACITY)
+local tokens = expiring_table.new(CAPACITY)
 
 local identity = {}
 
@@ -44,19 +46,25 @@ function identity.by_key(handle, headers, metadata, request, scope)
   end
 end
 
+-- Also returns what was remembered of the token, `prefix` and `framed` as gateway/grants.lua says them, and the path
+-- behind it, where nothing need be verified again: that very token was, while its entry lasts.
 function identity.by_token(handle, headers, request)
   request.content = true
   if headers:get("service-worker") then return "FORBIDDEN" end
   local root, token, rest = paths.split_signed(headers:get(":path"))
   if not token or #token > LONGEST_TOKEN then return "UNAUTHORIZED" end
   local now = handle:timestamp()
-  local entry = grants.get(token, now)
+  local entry = tokens.get(token, now)
   if entry and entry.gone then return "GONE" end
-  -- The token leaves the path here, so that nothing behind can log it. Its signature is verified in any case; an
-  -- entry only saves asking whether what it grants still stands.
+  local known = entry and (now < entry.refresh or entry.refreshing)
+  if known and entry.prefix and not request.download then
+    request.known = true
+    return nil, entry, rest
+  end
+  -- The token leaves the path here, so that nothing behind can log it.
   headers:replace(":path", root .. rest)
   headers:replace("x-content-jwt", token)
-  if entry and (now < entry.refresh or entry.refreshing) then
+  if known then
     request.known = true
   else
     if entry then entry.refreshing = true else request.lookup = "token" end
@@ -68,7 +76,7 @@ end
 function identity.remember(handle, metadata, request, reason)
   local now = handle:timestamp()
   if request.token and reason == "GONE" then
-    return grants.put(request.token, {at = now, until_ms = now + GONE_MS, gone = true})
+    return tokens.put(request.token, {at = now, until_ms = now + GONE_MS, gone = true})
   end
   -- Whoever asked early learnt of a revocation for all.
   if request.key and reason == "UNAUTHORIZED" then return keys.forget(request.key) end
@@ -77,10 +85,15 @@ function identity.remember(handle, metadata, request, reason)
   if said == nil or (said.tenant == nil and said.grant == nil) then return end
   local until_ms = request.asked + TTL_MS
   if said.expires_ms and said.expires_ms < until_ms then until_ms = said.expires_ms end
+  local claims = request.token and (metadata:get("envoy.filters.http.jwt_authn") or {}).content
+  if claims and claims.exp * 1000 < until_ms then until_ms = claims.exp * 1000 end
   -- A long upload ends long after it was asked about; what others learnt since is better.
   if now >= until_ms then return end
   local entry = {at = request.asked, until_ms = until_ms, refresh = until_ms - REFRESH_MS}
-  if request.token then return grants.put(request.token, entry) end
+  if request.token then
+    entry.prefix, entry.framed = grants.prefix(claims), grants.frame_ancestors(claims)
+    return tokens.put(request.token, entry)
+  end
   entry.tenant, entry.plan, entry.key_id, entry.scopes = said.tenant, said.plan, said.key_id, {}
   for scope in said.scopes:gmatch("[^,]+") do entry.scopes[scope] = true end
   keys.put(request.key, entry)

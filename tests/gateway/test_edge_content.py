@@ -4,7 +4,9 @@ import http.client
 import socket
 import time
 import urllib.parse
+from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import jwt
@@ -14,13 +16,30 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.edge import PREFIX, Edge
 from tests.edge_upstreams import BUCKET
 from tests.gateway.test_edge_answers import assert_error
+from tests.gateway.test_edge_overload import stat
 
 WITHIN = f"/{BUCKET}/{PREFIX}/"
 
 
-def raw(edge: Edge, target: str, *, host: str | None = None) -> tuple[int, bytes]:
+@pytest.fixture(autouse=True, params=["new", "known"])
+def _tokens(request: pytest.FixtureRequest, edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every token is asked about and verified in full; or it was just before, so that the gateway remembers it."""
+    make = Edge.token
+
+    def token(self: Edge, **claims: Any) -> str:
+        made = make(self, **{"jti": uuid4().hex, **claims})
+        if request.param == "known":
+            seen = len(self.bucket.requests)
+            httpx.get(f"{self.content_url}/content/{made}/asked-before")
+            del self.bucket.requests[seen:]
+        return made
+
+    monkeypatch.setattr(Edge, "token", token)
+
+
+def raw(edge: Edge, target: str, *, host: str | None = None, headers: Sequence[str] = ()) -> tuple[int, bytes]:
     """Sends a request target exactly as it is given, which HTTP clients would tidy up. Answers status and body."""
-    lines = [f"GET {target} HTTP/1.1", f"host: {host or f'127.0.0.1:{edge.port}'}", "", ""]
+    lines = [f"GET {target} HTTP/1.1", f"host: {host or f'127.0.0.1:{edge.port}'}", *headers, "", ""]
     with socket.create_connection(("127.0.0.1", edge.port)) as connection:
         connection.settimeout(5)
         connection.sendall("\r\n".join(lines).encode("latin-1"))
@@ -281,15 +300,46 @@ def test_a_forged_token_opens_nothing(edge: Edge) -> None:
     top, body, signature = edge.token().split(".")
     tampered = f"{top}.{body[:-2]}AA.{signature}"
     for token in (stranger, symmetric, unsigned, unsigned + "x", tampered, "a.b.c", "x", "x" * 3000 + ".y.z"):
-        assert_error(edge.content("x", token=token), 401, "UNAUTHORIZED")
+        for headers in ({}, {"x-content-known": "true"}):
+            assert_error(edge.content("x", token=token, headers=headers), 401, "UNAUTHORIZED")
+    assert raw(edge, f"{WITHIN}x", headers=["x-content-known: true"])[0] == 404
     assert edge.bucket.requests == []
+
+
+@pytest.mark.parametrize("sent", ["x", ["x"], ["", "x"]], ids=["with its length", "in chunks", "in late chunks"])
+def test_a_request_for_a_file_has_no_body(edge: Edge, sent: str | list[str]) -> None:
+    edge.bucket.objects[f"{PREFIX}/x"] = b"x"
+    content = sent.encode() if isinstance(sent, str) else (part.encode() for part in sent)
+    assert_error(edge.content("x", content=content), 400, "BAD_REQUEST")
+    assert edge.content("x").status_code == 200
+
+
+def test_a_token_is_not_remembered_for_longer_than_it_is_valid(edge: Edge) -> None:
+    edge.bucket.objects[f"{PREFIX}/x"] = b"x"
+    # What two clocks may differ by is over within the next second.
+    time.sleep(1 - time.time() % 1)
+    token = edge.token(exp=int(time.time()) - 1)
+    assert edge.content("x", token=token).status_code == 200
+    time.sleep(1.2)
+    assert_error(edge.content("x", token=token), 401, "UNAUTHORIZED")
+
+
+def test_a_known_token_is_not_verified_again(edge: Edge) -> None:
+    edge.bucket.objects[f"{PREFIX}/x"] = b"x"
+    token = edge.token()
+    assert edge.content("x", token=token).status_code == 200
+    verified = stat(edge, "http.main.jwt_authn.jwt_cache_hit")
+    assert edge.content("x", token=token).status_code == 200
+    assert edge.content("x", token=token, method="HEAD").status_code == 200
+    assert stat(edge, "http.main.jwt_authn.jwt_cache_hit") == verified
 
 
 def test_a_revoked_grant_is_gone_within_three_seconds_and_stays_gone(edge: Edge) -> None:
     edge.bucket.objects[f"{PREFIX}/x"] = b"x"
-    token = edge.token(jti="to-be-revoked")
+    grant = uuid4().hex
+    token = edge.token(jti=grant)
     assert edge.content("x", token=token).status_code == 200
-    edge.upstream.gone.add("to-be-revoked")
+    edge.upstream.gone.add(grant)
     revoked_at = time.monotonic()
     asked_at = revoked_at
     while edge.content("x", token=token).status_code == 200:

@@ -113,6 +113,8 @@ def write_jwt_keys(directory: Path, *, content: Sequence[tuple[str, str]], downl
         "providers": {"content": _jwt_provider("content", content), "download": _jwt_provider("download", download)},
         # edge.lua has taken the token out of the path. What begins otherwise needs a token too: nothing is let by.
         "rules": [
+            # What edge.lua asks storage for by itself, of a token that was verified here.
+            {"match": {"prefix": "/", "headers": [{"name": "x-content-known", "present_match": True}]}},
             {"match": {"prefix": "/download/"}, "requires": {"provider_name": "download"}},
             {"match": {"prefix": "/"}, "requires": {"provider_name": "content"}},
         ],
@@ -215,7 +217,9 @@ def _fit_manager(manager: dict[str, Any], settings: Settings) -> None:
     base["domains"] = _base_domains(settings)
     for route in content["routes"]:
         if route.get("route", {}).get("cluster") == "storage":
-            route["metadata"]["filter_metadata"]["scorm.content"]["bucket"] = settings.bucket
+            for metadata in route["metadata"]["filter_metadata"].values():
+                if "bucket" in metadata:
+                    metadata["bucket"] = settings.bucket
             route["route"]["host_rewrite_literal"] = urlsplit(settings.storage_url).netloc
     cors = base["typed_per_filter_config"]["envoy.filters.http.cors"]
     cors["allow_origin_string_match"] = [

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from server.domain.errors import DomainError
 from server.services.ports import Query, Transaction
-from server.storage.pipelines import Connections, Step, Traffic
+from server.storage.pipelines import Connections, Traffic
+from server.storage.round_trip import Step
 from server.storage.sql import as_sql
 
 A = TypeVar("A")

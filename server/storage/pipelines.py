@@ -21,14 +21,10 @@ from psycopg_pool.errors import PoolClosed
 from server.domain.errors import DatabaseFailed, Unavailable
 from server.services.ports import Query, Transaction
 from server.storage.failures import as_domain_error, is_lost
+from server.storage.round_trip import Answer, Connection, Step
 from server.storage.sql import SqlQuery, as_sql
 
 T = TypeVar("T")
-
-_Connection = psycopg.AsyncConnection[tuple[Any, ...]]
-_Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
-# A statement's text and its parameters.
-Step = tuple[bytes, tuple[object, ...]]
 
 _BEGIN: Step = (b"BEGIN", ())
 
@@ -49,9 +45,9 @@ class Connections:
     def __init__(self, dsn: str, *, size: int, application_name: str, timeout_seconds: float) -> None:
         self.traffic = Traffic()
         self._size = size
-        self._pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             dsn,
-            connection_class=psycopg.AsyncConnection[tuple[Any, ...]],
+            connection_class=Connection,
             kwargs=_connection_settings(dsn, application_name),
             min_size=size,
             max_size=size,
@@ -75,7 +71,7 @@ class Connections:
     def pool(self) -> Mapping[str, int]:
         return self._pool.get_stats()
 
-    async def start(self, steps: Sequence[Step]) -> tuple[_Connection, list[_Cursor]]:
+    async def start(self, steps: Sequence[Step]) -> tuple[Connection, list[Answer]]:
         """Runs `steps` as one pipeline on a connection and leaves it taken: give it back with `give`.
 
         A pooled connection that turns out to be dead is replaced by the next, until all of the pool were tried.
@@ -96,21 +92,15 @@ class Connections:
                 raise
         raise Unavailable
 
-    async def run(self, connection: _Connection, steps: Sequence[Step]) -> list[_Cursor]:
+    async def run(self, connection: Connection, steps: Sequence[Step]) -> list[Answer]:
         """Runs `steps` in one round trip."""
         self.traffic.round_trips += 1
-        cursors = []
-        async with connection.pipeline():
-            for text, parameters in steps:
-                cursor = connection.cursor(binary=True)
-                cursors.append(cursor)
-                await cursor.execute(text, parameters, prepare=text is not _BEGIN[0])
-        return cursors
+        return await connection.exchange(steps)
 
-    async def give(self, connection: _Connection) -> None:
+    async def give(self, connection: Connection) -> None:
         await self._pool.putconn(connection)
 
-    async def _take(self) -> _Connection:
+    async def _take(self) -> Connection:
         task = asyncio.current_task()
         cancelled = task.cancelling() if task else 0
         try:
@@ -126,9 +116,9 @@ class Connections:
     async def read(self, prefix: Sequence[Step], queries: Sequence[SqlQuery[Any]]) -> list[Any]:
         """One pipeline of `prefix` and `queries`; the values of the latter."""
         self.traffic.statements += len(queries)
-        connection, cursors = await self.start([*prefix, *map(_step, queries)])
+        connection, answers = await self.start([*prefix, *map(_step, queries)])
         try:
-            return [await _value(query, cursor) for query, cursor in zip(queries, cursors[len(prefix) :], strict=True)]
+            return [_value(query, answer) for query, answer in zip(queries, answers[len(prefix) :], strict=True)]
         finally:
             await self.give(connection)
 
@@ -149,19 +139,19 @@ class _PostgresTransaction:
     def __init__(self, connections: Connections, prefix: Sequence[Step]) -> None:
         self._connections = connections
         self._opening = [_BEGIN, *prefix]
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
 
     async def run(self, query: Query[T]) -> T:
         sql = as_sql(query)
         self._connections.traffic.statements += 1
         if self._connection is None:
-            self._connection, cursors = await self._connections.start([*self._opening, _step(sql)])
+            self._connection, answers = await self._connections.start([*self._opening, _step(sql)])
         else:
             try:
-                cursors = await self._connections.run(self._connection, [_step(sql)])
+                answers = await self._connections.run(self._connection, [_step(sql)])
             except psycopg.Error as error:
                 raise as_domain_error(error) from error
-        return await _value(sql, cursors[-1])
+        return _value(sql, answers[-1])
 
     async def commit(self) -> None:
         """Commits what ran. Raises DatabaseFailed where a query had failed and its error was swallowed."""
@@ -197,7 +187,6 @@ def _connection_settings(dsn: str, application_name: str) -> dict[str, Any]:
     )
     return {
         "autocommit": True,
-        "cursor_factory": psycopg.AsyncRawCursor,
         "options": f"{ours} {conninfo_to_dict(dsn).get('options') or ''}".rstrip(),
         "application_name": application_name,
         "connect_timeout": 5,
@@ -206,13 +195,12 @@ def _connection_settings(dsn: str, application_name: str) -> dict[str, Any]:
     }
 
 
-async def _configure(connection: _Connection) -> None:
+async def _configure(connection: Connection) -> None:
     # One type for every int: else each magnitude is prepared as a statement of its own.
     connection.adapters.register_dumper(int, Int8Dumper)
-    connection.prepared_max = 500
 
 
-async def _nothing(_connection: _Connection) -> None:
+async def _nothing(_connection: Connection) -> None:
     """What there is to reset, the pool has rolled back."""
 
 
@@ -220,5 +208,5 @@ def _step(query: SqlQuery[Any]) -> Step:
     return query.statement.text, query.parameters
 
 
-async def _value(query: SqlQuery[T], cursor: _Cursor) -> T:
-    return query.statement.read(await cursor.fetchall() if query.statement.returns_rows else ())
+def _value(query: SqlQuery[T], answer: Answer) -> T:
+    return query.statement.read(answer.rows() if query.statement.returns_rows else ())

@@ -84,10 +84,10 @@ async def test_the_tenant_does_not_stay_on_the_connection(narrow: PostgresDataba
         await transaction.run(SqlQuery(ALL_PACKAGES, ()))
     left = Statement("tests.left", select(1), b"select current_setting('app.tenants', true)", (), {}, True, list, None)
     connections: Any = narrow._connections
-    connection, cursors = await connections.start([(left.text, ()), (ALL_PACKAGES.text, ())])
+    connection, answers = await connections.start([(left.text, ()), (ALL_PACKAGES.text, ())])
     await connections.give(connection)
-    assert await cursors[0].fetchall() in ([("",)], [(None,)])
-    assert await cursors[1].fetchall() == []
+    assert answers[0].rows() in ([("",)], [(None,)])
+    assert answers[1].rows() == []
 
 
 async def test_tenants_interleaved_on_one_connection_never_see_each_other(

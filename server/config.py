@@ -238,7 +238,7 @@ class Settings:
     )
     transfer_threads: int = field(
         metadata=_setting(
-            "TRANSFER_THREADS", "concurrent requests to storage per upload process", "16", read=_whole(1, 256)
+            "TRANSFER_THREADS", "concurrent requests to storage per upload process", "32", read=_whole(1, 256)
         )
     )
     imports_at_once: int = field(

@@ -17,7 +17,7 @@ from server.services.upload_ports import Archive, SpooledFile, UploadStopped
 T = TypeVar("T")
 
 # Larger files go to storage in chunks of 8 MiB. So many chunks may be in memory at once, whoever sends them.
-LARGE_BYTES = 2 * 1024**2
+LARGE_BYTES = 1024**2
 CHUNKS_AT_ONCE = 6
 LARGEST_AT_ONCE = 4
 TURN_SECONDS = 0.25

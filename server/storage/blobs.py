@@ -19,7 +19,7 @@ from server.storage.http_adapter import Observe, ObservedAdapter
 from server.storage.windows import Window
 
 # Up to here an object is one request, held in memory three times by the client; above, a session of chunks.
-SINGLE_REQUEST_LIMIT_BYTES = 2 * 1024 * 1024
+SINGLE_REQUEST_LIMIT_BYTES = 1024 * 1024
 CHUNK_BYTES = 8 * 1024 * 1024
 _TIMEOUT_SECONDS = (5.0, 60.0)
 _RETRY = DEFAULT_RETRY.with_delay(initial=0.2, maximum=8.0, multiplier=2.0).with_timeout(60.0)
@@ -60,6 +60,7 @@ class GcsBlobs:
         pool = ObservedAdapter(observe=observe, pool_connections=4, pool_maxsize=threads + _BATCHES_AT_ONCE)
         self._client._http.mount("https://", pool)
         self._client._http.mount("http://", pool)
+        _settle_environment(self._client)
         # The client keeps each answer until the next, and an answer its request: a chunk that nobody needs any more.
         self._client._http.hooks["response"].append(_forget_body)
         self._session = _Session()
@@ -210,6 +211,13 @@ class _Session(threading.local):
         """Sees every answer. Where a session was opened it says where."""
         if response.request.method == "POST" and response.ok and "location" in response.headers:
             self.url = response.headers["location"]
+
+
+def _settle_environment(client: storage.Client) -> None:
+    """Reads once which proxy and certificates the environment names; requests would do so at every request."""
+    session = client._http
+    named = session.merge_environment_settings(client.api_endpoint, {}, None, None, None)
+    session.proxies, session.verify, session.trust_env = dict(named["proxies"]), named["verify"], False
 
 
 def _forget_body(response: requests.Response, **_: object) -> None:

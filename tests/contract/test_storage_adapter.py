@@ -1,5 +1,6 @@
 """Our adapter against every server, and against faults."""
 
+import asyncio
 import io
 import threading
 import zipfile
@@ -12,12 +13,14 @@ import google_crc32c
 import httpx
 import pytest
 import requests
+from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from server.domain.errors import Unavailable
 from server.storage import blobs as module
 from server.storage.blobs import GcsBlobs
 from tests.contract.backends import Backend
+from tests.web_server import running
 
 # Where fake-gcs-server differs from what Cloud Storage documents; it is left out of these tests.
 _BATCH = "drops calls of a batch that have no Content-ID, as google-cloud-storage sends them"
@@ -88,7 +91,19 @@ def test_checksums_are_computed_in_c() -> None:
     assert google_crc32c.implementation == "c"
 
 
-@pytest.mark.parametrize("size", [0, 1, 2 * MIB, 2 * MIB + 1, 8 * MIB, 8 * MIB + 1, 16 * MIB])
+async def test_the_proxy_that_the_environment_names_is_used_and_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url(""))
+        nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]  # the library has no types
+        options = {"api_endpoint": "http://storage.invalid"}
+        blobs = GcsBlobs("b", threads=1, client=storage.Client(project="p", credentials=nobody, client_options=options))
+        monkeypatch.delenv("HTTP_PROXY")
+        assert not await asyncio.to_thread(blobs.ping)
+        blobs.close()
+    assert "http://storage.invalid/storage/v1/b/b/o" in {asked.target.partition("?")[0] for asked in proxy.asked}
+
+
+@pytest.mark.parametrize("size", [0, 1, MIB, MIB + 1, 8 * MIB, 8 * MIB + 1, 16 * MIB])
 @pytest.mark.parametrize("known", [True, False])
 def test_what_goes_in_comes_out(blobs: GcsBlobs, size: int, known: bool) -> None:
     data = (bytes(range(251)) * (size // 251 + 1))[:size]

@@ -98,7 +98,7 @@ def running_bucket(place: Path) -> Iterator[Bucket]:
 def bucket_at(url: str) -> Iterator[Bucket]:
     nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]  # the library has no types
     client = storage.Client(project="test", credentials=nobody, client_options={"api_endpoint": url})
-    blobs = GcsBlobs(BUCKET, threads=16, client=client)
+    blobs = GcsBlobs(BUCKET, threads=32, client=client)
     blobs.ensure_bucket()
     yield Bucket(url, blobs)
     blobs.close()
@@ -207,7 +207,7 @@ async def running_host(
     tenant = Tenant(id=new_id(clock.now()), name="Acme", plan=Plan.STANDARD, created_at=clock.now())
     async with operator_database.write() as transaction:
         await transaction.run(PostgresTenants().insert(tenant))
-    threads = TransferThreads(16)
+    threads = TransferThreads(32)
     spool = DiskSpool(place / "spool", budget_bytes=spool_bytes, max_file_bytes=max_file_bytes)
     uploads = Uploads(
         database=database,

@@ -18,7 +18,7 @@ from tests.factories import scorm12_package
 from tests.stack import Stack
 
 PACKAGES = "/api/v1/packages"
-# A message of 2 MiB goes to storage at once, more in a session of chunks.
+# A file of 1 MiB goes to storage at once, more in a session of chunks.
 SIZES = (0, 0, 2_000, 200_000, 3 * 1024**2)
 
 

@@ -74,6 +74,8 @@ def _details(row: Row) -> Iterator[str]:
         limit = f", at most {row.most_mib:g} MiB each" if row.most_mib else ""
         peaks = ", ".join(f"{name} {peak:.0f} MiB" for name, peak in row.peak_mib.items())
         yield f"\nPeak memory{limit}: {peaks}."
+    if row.in_the_way:
+        yield f"\nWhat is in the way of more: {row.in_the_way}"
 
 
 def _cell(value: float | None) -> str:

@@ -235,7 +235,7 @@ async def test_storage_that_fails_for_good_is_unavailable_and_the_sweeper_remove
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blobs, "_RETRY", blobs._RETRY.with_timeout(0.5))
-    data = scorm12_package(files={f"f/{number}.txt": b"x" for number in range(300)})
+    data = scorm12_package(files={f"f/{number}.txt": b"x" for number in range(2000)})
     host.bucket.faults(latency_ms=10)
     task = asyncio.create_task(host.upload(data))
     await until(lambda: len(host.bucket.names()) > 10)

@@ -16,6 +16,9 @@ copy by `tests/stress/test_hostile_input.py`, which holds the copy to the answer
 objects in storage, quota counters, spooled files. After all of them the same processes run, no error is in a log, and
 the upload process never took more than 300 MiB.
 
+What an archive can make of its reading is bounded by its limits, not by a clock. The costliest that were found on two
+cores, in CPU of one thread: 10 s for a directory of 32 MiB (50,000 names of escaped characters), 2 s for a manifest.
+
 This page is written by `python -m tests.factories.hostile`; a test proves that it is current.
 """
 _MODULES = (names, structure, bombs, manifests, bodies, connections)

@@ -256,5 +256,5 @@ def _retry_after(text: str, now: datetime) -> int | None:
         return int(text[:9])
     try:
         return max(0, int((parsedate_to_datetime(text) - now).total_seconds()))
-    except (ValueError, TypeError):  # TypeError: a date without its zone
+    except (ValueError, TypeError, OverflowError):  # TypeError: a date without its zone
         return None

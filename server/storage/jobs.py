@@ -4,6 +4,7 @@ A job's arguments are ids. It is retried until it succeeds, with growing pauses,
 up again by `rescue_stalled`; a handler may therefore run more than once and must not mind.
 """
 
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker
-from sqlalchemy import Boolean, Float, Text, cast, column, extract, func, literal_column, select, table
+from sqlalchemy import Boolean, Float, Integer, Text, cast, column, extract, func, literal_column, select, table
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from server.domain.errors import Unavailable
@@ -30,6 +31,10 @@ IMPORT_LANES = 2
 LONGEST_PAUSE_SECONDS = 600
 LOST_SECONDS = 60.0
 
+# An import's priority falls with the second in which it is due, counted from here: within a lane the one that is due
+# first is the next, and one that pauses keeps nobody waiting. It fits until 2091.
+_EPOCH = 1_700_000_000
+
 # procrastinate's own tables, as far as we use them.
 _jobs = table(
     "procrastinate_jobs",
@@ -37,6 +42,7 @@ _jobs = table(
     column("queue_name", Text()),
     column("task_name", Text()),
     column("lock", Text()),
+    column("priority", Integer()),
     column("queueing_lock", Text()),
     column("args", JSONB()),
     column("status", Text()),
@@ -73,6 +79,7 @@ _IMPORT_PACKAGE = statement(
         queue_name=literal_column(f"'{IMPORTS_QUEUE}'"),
         task_name=literal_column("'import_package'"),
         lock=param("lane", Text()),
+        priority=literal_column(f"-(extract(epoch from now()) - {_EPOCH})::int", Integer()),
         args=func.jsonb_build_object(literal_column("'tenant_id'"), _TENANT, literal_column("'import_job_id'"), _JOB),
     ),
     nothing,
@@ -129,7 +136,7 @@ class PostgresJobs:
         return _DELETE_PACKAGE_FILES.bind(tenant=str(tenant_id), package=str(package_id))
 
     def import_package(self, *, tenant_id: UUID, import_job_id: UUID) -> Query[None]:
-        """Runs an import, after those of the same tenant that stand before it in one of its lanes."""
+        """Runs an import, after those of the same tenant that are due before it in one of its lanes."""
         self.enqueued["import_package"] += 1
         lane = f"imports/{tenant_id}/{import_job_id.int % IMPORT_LANES}"
         return _IMPORT_PACKAGE.bind(tenant=str(tenant_id), job=str(import_job_id), lane=lane)
@@ -180,10 +187,11 @@ class _ForEver(BaseRetryStrategy):
     """Again after 2, 4, 8, … seconds, at most LONGEST_PAUSE_SECONDS, or when the exception says."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
-        if isinstance(exception, Unavailable) and exception.retry_after_seconds is not None:
-            return RetryDecision(retry_in={"seconds": exception.retry_after_seconds})
         pause = min(2 ** min(job.attempts + 1, 16), LONGEST_PAUSE_SECONDS)
-        return RetryDecision(retry_in={"seconds": pause})
+        if isinstance(exception, Unavailable) and exception.retry_after_seconds is not None:
+            pause = exception.retry_after_seconds
+        due = int(time.time()) + pause
+        return RetryDecision(retry_in={"seconds": pause}, priority=None if job.lock is None else _EPOCH - due)
 
 
 def build_worker_app(operator_dsn: str, handlers: JobHandlers, *, pool_size: int = 4) -> procrastinate.App:

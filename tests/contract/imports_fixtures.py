@@ -108,10 +108,14 @@ class Importer:
         with psycopg.connect(self.dsns.owner) as connection:
             return connection.execute(query).fetchall()
 
-    def make_due(self) -> None:
-        """Ends the pauses of all waiting jobs."""
+    def make_due(self, *, within_seconds: int = 10_000) -> None:
+        """Ends the pauses of all waiting jobs that would be due within that time."""
+        query = """
+            update jobs.procrastinate_jobs set scheduled_at = null
+            where scheduled_at < now() + make_interval(secs => %s)
+        """
         with psycopg.connect(self.dsns.owner) as connection:
-            connection.execute("update jobs.procrastinate_jobs set scheduled_at = null")
+            connection.execute(query, (within_seconds,))
 
     def sealed_urls(self) -> list[bytes | None]:
         with psycopg.connect(self.dsns.owner) as connection:

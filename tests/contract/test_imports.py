@@ -155,6 +155,17 @@ async def test_a_server_that_fails_for_a_moment_is_asked_again(importer: Importe
     assert await counts(importer) == {"all": 1, "succeeded": 1}
 
 
+async def test_a_time_to_come_again_that_is_none_is_ignored(importer: Importer, web: WebServer) -> None:
+    importer = importer.with_limits(attempts=1)
+    for told in ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", "soon", "-1", "9" * 5000):
+        web.answers["/x"] = answer(503, Retry_After=told)
+        job = await importer.ask(web.url("/x"))
+        await importer.run_waiting()
+        failed = await importer.state(job)
+        assert failed.failure is not None
+        assert (failed.failure.code, failed.failure.message) == ("BAD_GATEWAY", "The server at this URL answered 503")
+
+
 @pytest.mark.parametrize("answered", [answer(500), answer(429), broken_off()], ids=["500", "429", "broken-off"])
 async def test_a_server_that_fails_again_and_again_fails_the_import(
     importer: Importer, web: WebServer, answered: Answer
@@ -409,6 +420,21 @@ async def test_one_tenant_leaves_room_for_others(importer: Importer) -> None:
         end.set()
         # The lanes go on.
         await eventually(lambda: len(begun) > 1 + jobs.IMPORT_LANES)
+
+
+async def test_imports_that_pause_keep_no_other_waiting(importer: Importer, web: WebServer) -> None:
+    web.answers |= {"/long": answer(503, Retry_After="600"), "/short": answer(503, Retry_After="40")}
+    pausing = [await importer.ask(web.url(target)) for target in ["/long"] * 3 + ["/short"] * 3]
+    # As many as there are lanes at a time: what pauses lets the next begin.
+    await importer.run_waiting()
+    assert {(await importer.state(job)).attempts for job in pausing} == {1}
+    good = [await importer.ask(web.url("/course.zip")) for _ in range(4)]
+    await importer.run_waiting()
+    assert {(await importer.state(job)).status for job in good} == {ImportStatus.SUCCEEDED}
+    web.answers["/short"] = answer(200, COURSE)
+    importer.make_due(within_seconds=60)
+    await importer.run_waiting()
+    assert [(await importer.state(job)).status.value for job in pausing] == ["queued"] * 3 + ["succeeded"] * 3
 
 
 async def test_a_tenant_may_have_so_many_imports_waiting_and_no_more(importer: Importer) -> None:

@@ -61,14 +61,22 @@ local USUAL = {
   ["x-request-id"] = true,
 }
 
+-- Without them a call would mean something else.
+local CONDITIONS = {["if-match"] = true, ["if-none-match"] = true, ["idempotency-key"] = true}
+
 -- HTTP allows more than gRPC does. A stream that the core's transport breaks off for its headers would look like a
--- server that fails, and have it left out for others. How long a REST call may take is the gateway's to say.
+-- server that fails, and have it left out for others. How long a REST call may take is the gateway's to say. Returns the
+-- reason where the request goes no further.
 local function strip(headers, grpc)
   local unwanted = {}
   for name, value in pairs(headers) do
     local odd = not USUAL[name] and (name:find("[^%w%._:%-]") or name:sub(-4) == "-bin"
       or name:sub(1, 5) == "grpc-" and not (grpc and GRPC_METADATA[name])
       or name == "grpc-encoding" and not GRPC_ENCODINGS[value])
+    if value:find("[\128-\255]") and not paths.is_utf8(value) then
+      if CONDITIONS[name] then return "BAD_REQUEST" end
+      odd = true
+    end
     if odd then unwanted[#unwanted + 1] = name end
   end
   for _, name in ipairs(unwanted) do headers:remove(name) end
@@ -125,7 +133,8 @@ function envoy_on_request(handle)
   end
   local scope = route:get("scope")
   -- Of requests for content nothing reaches the core, and content.lua passes on only what storage needs.
-  if scope ~= "content" then strip(headers, request.grpc) end
+  local unreadable = scope ~= "content" and strip(headers, request.grpc)
+  if unreadable then return proceed(handle, metadata, request, unreadable) end
   -- A comma joins repeated Host headers, of which another proxy may have believed another one.
   if (headers:get(":authority") or ""):find(",", 1, true) then
     return proceed(handle, metadata, request, "BAD_REQUEST")

@@ -45,7 +45,7 @@ function paths.decoded(text)
 end
 
 -- RFC 3629, so without overlong forms, surrogates and what lies beyond U+10FFFF.
-local function is_utf8(text)
+function paths.is_utf8(text)
   local at, length = 1, #text
   while at <= length do
     local first, second = text:byte(at, at + 1)
@@ -75,7 +75,7 @@ function paths.object(rest)
   local path = rest:match("^[^?#]*")
   if path:find("%%%X") or path:find("%%%x%X") or path:find("%%%x?$") then return nil end
   local name = paths.decoded(path)
-  if name:find("[%z\1-\31\127\\]") or not is_utf8(name) then return nil end
+  if name:find("[%z\1-\31\127\\]") or not paths.is_utf8(name) then return nil end
   for segment in (name .. "/"):gmatch("([^/]*)/") do
     if segment == "" or segment == "." or segment == ".." then return nil end
   end

@@ -30,6 +30,11 @@ def _dumps(event: object, **options: Any) -> bytes:
         return json.dumps(event, **options).encode()
 
 
+def _tells_no_metadata(record: logging.LogRecord) -> bool:
+    """False of what gRPC says of metadata that are no text: it would show them, whatever secret they are."""
+    return not str(record.msg).startswith("Invalid encoding on")
+
+
 def configure(level: str) -> None:
     """Sets up structlog, and the standard library's loggers of the packages we use, at `level`."""
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -46,6 +51,7 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_tells_no_metadata)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[

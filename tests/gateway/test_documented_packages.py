@@ -370,6 +370,8 @@ def test_neither_keys_nor_tokens_reach_a_log(stack: Stack, key: str, api: httpx.
     httpx.get(uploaded["launch_url"])
     httpx.get(uploaded["launch_url"].replace("index", "nothing"))
     api.get("/api/v1/packages", params={"cursor": key})
+    odd = [(b"authorization", b"Bearer \xe9" + key.encode()), (b"x-odd", b"\xff" + key.encode())]
+    assert httpx.get(f"{stack.base_url}/api/health", headers=odd).status_code == 200
     httpx.get(f"{stack.base_url}/api/v1/packages", headers={"X-API-Key": key[:-1] + "!"})
     with client(stack, key) as again:
         request_id = again.get("/api/v1/packages").headers["x-request-id"]

@@ -213,6 +213,24 @@ def test_a_header_that_grpc_cannot_carry_fails_no_call_and_looks_like_no_failing
         assert exchange(edge, head("GET", path, odd, CLOSE)).startswith(b"HTTP/1.1 200 ")
 
 
+def test_a_header_that_is_no_text_stays_at_the_gateway(edge: Edge, client: httpx.Client) -> None:
+    sent = {
+        b"authorization": b"Bearer \xe9",
+        b"user-agent": b"\xff",
+        b"x-odd": b"\xc0\x80",
+        b"x-fine": "\u00e9".encode(),
+    }
+    assert client.get("/api/v1/packages", headers=list(sent.items())).status_code == 200
+    seen = edge.upstream.seen[-1]
+    assert {name.decode() for name in sent} & set(seen) == {"x-fine"}
+
+
+@pytest.mark.parametrize("name", ["if-match", "if-none-match", "idempotency-key"])
+def test_a_condition_that_is_no_text_is_not_ignored(client: httpx.Client, name: str) -> None:
+    answer = client.patch("/api/v1/packages/p", headers=[(name.encode(), b'"\xe9"')], json={"title": "x"})
+    assert_error(answer, 400, "BAD_REQUEST")
+
+
 @pytest.mark.parametrize("kind", ["application/grpc-web", "application/grpc; x", "application/grpcs"])
 def test_what_only_begins_like_grpc_is_answered_in_json(client: httpx.Client, kind: str) -> None:
     assert_error(client.post("/scorm.v1.PackageService/X", headers={"content-type": kind}), 404, "NOT_FOUND")

@@ -22,6 +22,13 @@ from server import logs
 logs.configure("info")
 structlog.get_logger("ours").info("odd", half="\\ud800", large=2**70, thing=ValueError)
 """
+METADATA = """
+import logging
+from server import logs
+logs.configure("info")
+logging.getLogger("grpc._cython.cygrpc").exception(f"Invalid encoding on {b'secret'!r}")
+logging.getLogger("grpc._cython.cygrpc").error("something else")
+"""
 # Writing to it fails with ENOSPC.
 FULL = [path for path in [Path("/dev/full")] if path.exists()]
 
@@ -35,6 +42,11 @@ def test_whatever_is_logged_is_written() -> None:
     done = subprocess.run([sys.executable, "-c", ODD], cwd=ROOT, capture_output=True, text=True)
     line = json.loads(done.stderr)
     assert (line["half"], line["large"], line["thing"]) == ("\ud800", 2**70, "<class 'ValueError'>")
+
+
+def test_metadata_that_are_no_text_are_not_shown() -> None:
+    done = subprocess.run([sys.executable, "-c", METADATA], cwd=ROOT, capture_output=True, text=True)
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["something else"]
 
 
 @pytest.mark.parametrize("full", FULL)

@@ -73,6 +73,9 @@ def _make_environment() -> None:
     # Of packages that pip was unpacking when it was killed it would say that they are there.
     if is_ours and not UNFINISHED.exists() and _answers([str(_python()), "-m", "pip", "--version"]):
         return
+    if VENV.is_symlink():
+        # Else what it points to would be emptied, which somebody else may work with.
+        raise SystemExit(f"{VENV} is a link to an environment that is not of this directory. Remove the link.")
     _say(f"making .venv with {sys.executable}")
     subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
 

@@ -73,8 +73,8 @@ class HttpEgress:
     async def send(self, request: OutgoingRequest, *, limits: EgressLimits) -> AsyncIterator[OutgoingResponse]:
         """See `Egress`."""
         deadline = asyncio.get_running_loop().time() + limits.total_seconds
-        for _ in range(limits.max_redirects + 1):
-            async with self._exchange(request, limits, deadline) as response:
+        for redirects in range(limits.max_redirects + 1):
+            async with self._exchange(request, limits, deadline, redirected=redirects > 0) as response:
                 following = self._following(request, response) if limits.max_redirects else None
                 if following is None:
                     _check_head(response, limits)
@@ -91,7 +91,7 @@ class HttpEgress:
 
     @contextlib.asynccontextmanager
     async def _exchange(
-        self, request: OutgoingRequest, limits: EgressLimits, deadline: float
+        self, request: OutgoingRequest, limits: EgressLimits, deadline: float, *, redirected: bool
     ) -> AsyncIterator["_Response"]:
         """One request on a connection of its own."""
         url = request.url
@@ -103,7 +103,7 @@ class HttpEgress:
             ssl_context=self._ssl_context, max_keepalive_connections=0, network_backend=self._connections
         )
         async with pool, contextlib.AsyncExitStack() as stack:
-            with _told():
+            with _told(), _told_of_redirect() if redirected else contextlib.nullcontext():
                 async with asyncio.timeout_at(head_deadline):
                     raw = await stack.enter_async_context(
                         pool.stream(
@@ -202,6 +202,15 @@ class _JudgedConnections(httpcore.AsyncNetworkBackend):
             if error.errno == socket.EAI_AGAIN:
                 raise RemoteFailed from error
             raise _refusal(self.refused, "name") from error
+
+
+@contextlib.contextmanager
+def _told_of_redirect() -> Iterator[None]:
+    """Of a host that was refused, that it is not the one which the caller named."""
+    try:
+        yield
+    except ValidationFailed:
+        raise ValidationFailed.of("url", "The server redirects to a host without public addresses") from None
 
 
 def _refusal(refused: "Counter[str]", reason: str, fault: str = _NOT_PUBLIC) -> ValidationFailed:

@@ -66,6 +66,18 @@ def test_an_interrupted_installation_starts_from_nothing(clone: Path) -> None:
     assert install(clone) == ""
 
 
+def test_an_environment_of_another_directory_is_not_emptied(clone: Path, tmp_path: Path) -> None:
+    kept = mark(clone)
+    (tmp_path / "server" / "dev").mkdir(parents=True)
+    shutil.copy(ROOT / "server" / "dev" / "install.py", tmp_path / "server" / "dev")
+    (tmp_path / "requirements.txt").write_text("# none\n")
+    (tmp_path / ".venv").symlink_to(clone / ".venv")
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        install(tmp_path)
+    assert "is a link to an environment that is not of this directory" in failed.value.stderr
+    assert kept.exists()
+
+
 def test_a_failed_installation_is_tried_again(clone: Path) -> None:
     (clone / "requirements.txt").write_text("no-hash==1\n")
     with pytest.raises(subprocess.CalledProcessError) as failed:

@@ -30,8 +30,7 @@ class Row:
     """One line of the table.
 
     `reached` is compared with `at_least` and `stretch`: the more the better, or the less if `less_is_better`. `cpu` is
-    by side ("ours", the baseline's name) and process, in `cpu_unit`. `peak_mib` is by process. `notes` are
-    sentences, and so is `in_the_way`: what keeps us from more, as profiles showed.
+    by side ("ours", the baseline's name) and process, in `cpu_unit`. `peak_mib` is by process, `notes` are sentences.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Row:
     peak_mib: Mapping[str, float] = field(default_factory=dict)
     most_mib: float | None = None
     notes: Sequence[str] = ()
-    in_the_way: str = ""
     measured_at: str = ""
 
     def keeps(self, bound: float | None) -> bool:

@@ -59,12 +59,12 @@ def request(key: str, course: Course, port: int) -> tuple[bytes, bytes]:
     return "\r\n".join([*lines, "\r\n"]).encode(), body
 
 
-async def test_a_full_spool_refuses_some_and_gives_all_its_room_back(impatient: Stack, scale: Scale) -> None:
-    key, ledger = impatient.new_tenant(), Ledger()
+async def test_a_full_spool_refuses_some_and_gives_all_its_room_back(tight: Stack, scale: Scale) -> None:
+    key, ledger = tight.new_tenant(), Ledger()
     taken, refused = 0, 0
     for round_number in range(scale(1, 10)):
         courses = [make_course(f"Course {round_number} {number}", size=7 * MIB) for number in range(12)]
-        answers = await upload_all(impatient, key, courses, ledger)
+        answers = await upload_all(tight, key, courses, ledger)
         for answer in answers:
             assert answer.status_code in (201, 503)
             if answer.status_code == 503:
@@ -72,16 +72,16 @@ async def test_a_full_spool_refuses_some_and_gives_all_its_room_back(impatient: 
                 assert answer.headers["retry-after"] == "30"
         taken += sum(answer.status_code == 201 for answer in answers)
         refused += len(courses) - sum(answer.status_code == 201 for answer in answers)
-        await all_room_is_back(impatient)
+        await all_room_is_back(tight)
         # One that needs nearly all of it.
-        answers = await upload_all(impatient, key, [make_course(f"Large {round_number}", size=22 * MIB)], ledger)
+        answers = await upload_all(tight, key, [make_course(f"Large {round_number}", size=22 * MIB)], ledger)
         assert [answer.status_code for answer in answers] == [201]
-    found = await asyncio.to_thread(audit, impatient, key, ledger)
+    found = await asyncio.to_thread(audit, tight, key, ledger)
     print(table("A spool that is too small", [("taken", taken), ("refused", refused), *counted(ledger, found)]))
     found.check()
     assert taken >= 3 * scale(1, 10)
     assert refused > 0
-    await all_room_is_back(impatient)
+    await all_room_is_back(tight)
 
 
 @pytest.mark.parametrize("way", ["closes", "resets", "half-closes"])

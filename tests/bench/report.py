@@ -32,9 +32,9 @@ IN_THE_WAY = {
         "large made no difference. splice(2) would, which Envoy does not have."
     ),
     "content_small": (
-        "Envoy itself: with no filter but its router it takes 205 to 300 µs here. The rest are the Lua filter, which "
-        "names the object and keeps storage's headers back, the access log and the compressors. In quiet moments of "
-        "the machine the whole is below the bound."
+        "the chain of filters. An Envoy with nothing but its router took 143 µs beside 315 µs of ours, in turns. What "
+        "a token grants is kept for 3 s and not verified again (7 %); what the Lua filter does with storage's headers is "
+        "6 %, and no other filter's absence could be told from noise: the rest is spread over all of them."
     ),
     "large_stored": (
         "the two cores, which are busy all the time. Every byte is stored twice, in the original and in its file, and "

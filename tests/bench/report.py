@@ -33,8 +33,8 @@ IN_THE_WAY = {
     ),
     "content_small": (
         "the chain of filters. An Envoy with nothing but its router took 143 µs beside 315 µs of ours, in turns. What "
-        "a token grants is kept for 3 s and not verified again (7 %); what the Lua filter does with storage's headers is "
-        "6 %, and no other filter's absence could be told from noise: the rest is spread over all of them."
+        "a token grants is kept for 3 s and not verified again (7 %); what the Lua filter does with storage's headers "
+        "is 6 %, and no other filter's absence could be told from noise: the rest is spread over all of them."
     ),
     "large_stored": (
         "the two cores, which are busy all the time. Every byte is stored twice, in the original and in its file, and "

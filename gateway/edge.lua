@@ -1,6 +1,7 @@
 -- The outermost filter that judges. On the way in it gives the request its id, says what may be logged of it, and
 -- answers from its cache what the key filter (ext_authz) was asked a moment ago. On the way out it gives every answer
--- its documented shape. Route metadata `scorm.edge` say `scope` and `class`.
+-- its documented shape. For the files of a course whose token it remembers it asks storage by itself. Route metadata
+-- `scorm.edge` say `scope` and `class`, and where they apply `bound`, `refuse`, `allow`, `health`, `download`, `bucket`.
 --
 -- What a request leaves behind for its answer, for the access log and for later filters is in the dynamic metadata
 -- `scorm.edge`, key `request`. It may hold the raw API key: name single fields of it in a log, never the whole.
@@ -331,11 +332,8 @@ local CONTENT_HEADERS = {
 
 local function policy(metadata, request)
   if request.download then return "default-src 'none'; frame-ancestors 'none'; sandbox" end
-  local framed = request.framed
-  if not framed then
-    framed = grants.frame_ancestors((metadata:get("envoy.filters.http.jwt_authn") or {}).content)
-  end
-  return "frame-ancestors " .. framed
+  local claims = not request.framed and (metadata:get("envoy.filters.http.jwt_authn") or {}).content
+  return "frame-ancestors " .. (request.framed or grants.frame_ancestors(claims))
 end
 
 -- A download is saved, never shown, and kept by nobody else: its link is short-lived.

@@ -6,6 +6,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Origin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORIGIN_UNSPECIFIED: _ClassVar[Origin]
+    ORIGIN_BASE: _ClassVar[Origin]
+    ORIGIN_CONTENT: _ClassVar[Origin]
+
 class Scope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SCOPE_UNSPECIFIED: _ClassVar[Scope]
@@ -22,6 +28,9 @@ class RateClass(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RATE_CLASS_READ: _ClassVar[RateClass]
     RATE_CLASS_WRITE: _ClassVar[RateClass]
     RATE_CLASS_UPLOAD: _ClassVar[RateClass]
+ORIGIN_UNSPECIFIED: Origin
+ORIGIN_BASE: Origin
+ORIGIN_CONTENT: Origin
 SCOPE_UNSPECIFIED: Scope
 SCOPE_PUBLIC: Scope
 SCOPE_READ: Scope
@@ -37,9 +46,11 @@ ACCESS_FIELD_NUMBER: _ClassVar[int]
 access: _descriptor.FieldDescriptor
 
 class MethodAccess(_message.Message):
-    __slots__ = ("scope", "rate_class")
+    __slots__ = ("scope", "rate_class", "origin")
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     RATE_CLASS_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
     scope: Scope
     rate_class: RateClass
-    def __init__(self, scope: _Optional[_Union[Scope, str]] = ..., rate_class: _Optional[_Union[RateClass, str]] = ...) -> None: ...
+    origin: Origin
+    def __init__(self, scope: _Optional[_Union[Scope, str]] = ..., rate_class: _Optional[_Union[RateClass, str]] = ..., origin: _Optional[_Union[Origin, str]] = ...) -> None: ...

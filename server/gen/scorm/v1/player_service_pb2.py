@@ -27,17 +27,45 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from server.gen.scorm.v1 import method_access_pb2 as scorm_dot_v1_dot_method__access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dscorm/v1/player_service.proto\x12\x08scorm.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cscorm/v1/method_access.proto\"#\n\x12OpenPreviewRequest\x12\r\n\x05token\x18\x01 \x01(\t2{\n\rPlayerService\x12j\n\x0bOpenPreview\x12\x1c.scorm.v1.OpenPreviewRequest\x1a\x14.google.api.HttpBody\"\'\x8a\xb5\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/player/preview/{token}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dscorm/v1/player_service.proto\x12\x08scorm.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cscorm/v1/method_access.proto\"#\n\x12OpenSessionRequest\x12\r\n\x05token\x18\x01 \x01(\t\"G\n\x12\x42\x65ginLaunchRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\"D\n\x0fNavigateRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\"#\n\x12OpenPreviewRequest\x12\r\n\x05token\x18\x01 \x01(\t\"H\n\x13\x42\x65ginPreviewRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\"K\n\x16NavigatePreviewRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\"\x1f\n\x0eOpenRunRequest\x12\r\n\x05token\x18\x01 \x01(\t\"E\n\x10\x43ommitRunRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody2\xa9\x07\n\rPlayerService\x12j\n\x0bOpenSession\x12\x1c.scorm.v1.OpenSessionRequest\x1a\x14.google.api.HttpBody\"\'\x8a\xb5\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/player/session/{token}\x12w\n\x0b\x42\x65ginLaunch\x12\x1c.scorm.v1.BeginLaunchRequest\x1a\x14.google.api.HttpBody\"4\x8a\xb5\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02&\"\x1e/player/session/{token}/launch:\x04\x62ody\x12s\n\x08Navigate\x12\x19.scorm.v1.NavigateRequest\x1a\x14.google.api.HttpBody\"6\x8a\xb5\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02(\" /player/session/{token}/navigate:\x04\x62ody\x12j\n\x0bOpenPreview\x12\x1c.scorm.v1.OpenPreviewRequest\x1a\x14.google.api.HttpBody\"\'\x8a\xb5\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/player/preview/{token}\x12y\n\x0c\x42\x65ginPreview\x12\x1d.scorm.v1.BeginPreviewRequest\x1a\x14.google.api.HttpBody\"4\x8a\xb5\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02&\"\x1e/player/preview/{token}/launch:\x04\x62ody\x12\x81\x01\n\x0fNavigatePreview\x12 .scorm.v1.NavigatePreviewRequest\x1a\x14.google.api.HttpBody\"6\x8a\xb5\x18\x04\x08\x01\x10\x01\x82\xd3\xe4\x93\x02(\" /player/preview/{token}/navigate:\x04\x62ody\x12`\n\x07OpenRun\x12\x18.scorm.v1.OpenRunRequest\x1a\x14.google.api.HttpBody\"%\x8a\xb5\x18\x06\x08\x01\x10\x01\x18\x02\x82\xd3\xe4\x93\x02\x15\x12\x13/player/run/{token}\x12q\n\tCommitRun\x12\x1a.scorm.v1.CommitRunRequest\x1a\x14.google.api.HttpBody\"2\x8a\xb5\x18\x06\x08\x01\x10\x01\x18\x02\x82\xd3\xe4\x93\x02\"\"\x1a/player/run/{token}/commit:\x04\x62odyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'scorm.v1.player_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PLAYERSERVICE'].methods_by_name['OpenSession']._loaded_options = None
+  _globals['_PLAYERSERVICE'].methods_by_name['OpenSession']._serialized_options = b'\212\265\030\004\010\001\020\001\202\323\344\223\002\031\022\027/player/session/{token}'
+  _globals['_PLAYERSERVICE'].methods_by_name['BeginLaunch']._loaded_options = None
+  _globals['_PLAYERSERVICE'].methods_by_name['BeginLaunch']._serialized_options = b'\212\265\030\004\010\001\020\001\202\323\344\223\002&\"\036/player/session/{token}/launch:\004body'
+  _globals['_PLAYERSERVICE'].methods_by_name['Navigate']._loaded_options = None
+  _globals['_PLAYERSERVICE'].methods_by_name['Navigate']._serialized_options = b'\212\265\030\004\010\001\020\001\202\323\344\223\002(\" /player/session/{token}/navigate:\004body'
   _globals['_PLAYERSERVICE'].methods_by_name['OpenPreview']._loaded_options = None
   _globals['_PLAYERSERVICE'].methods_by_name['OpenPreview']._serialized_options = b'\212\265\030\004\010\001\020\001\202\323\344\223\002\031\022\027/player/preview/{token}'
-  _globals['_OPENPREVIEWREQUEST']._serialized_start=130
-  _globals['_OPENPREVIEWREQUEST']._serialized_end=165
-  _globals['_PLAYERSERVICE']._serialized_start=167
-  _globals['_PLAYERSERVICE']._serialized_end=290
+  _globals['_PLAYERSERVICE'].methods_by_name['BeginPreview']._loaded_options = None
+  _globals['_PLAYERSERVICE'].methods_by_name['BeginPreview']._serialized_options = b'\212\265\030\004\010\001\020\001\202\323\344\223\002&\"\036/player/preview/{token}/launch:\004body'
+  _globals['_PLAYERSERVICE'].methods_by_name['NavigatePreview']._loaded_options = None
+  _globals['_PLAYERSERVICE'].methods_by_name['NavigatePreview']._serialized_options = b'\212\265\030\004\010\001\020\001\202\323\344\223\002(\" /player/preview/{token}/navigate:\004body'
+  _globals['_PLAYERSERVICE'].methods_by_name['OpenRun']._loaded_options = None
+  _globals['_PLAYERSERVICE'].methods_by_name['OpenRun']._serialized_options = b'\212\265\030\006\010\001\020\001\030\002\202\323\344\223\002\025\022\023/player/run/{token}'
+  _globals['_PLAYERSERVICE'].methods_by_name['CommitRun']._loaded_options = None
+  _globals['_PLAYERSERVICE'].methods_by_name['CommitRun']._serialized_options = b'\212\265\030\006\010\001\020\001\030\002\202\323\344\223\002\"\"\032/player/run/{token}/commit:\004body'
+  _globals['_OPENSESSIONREQUEST']._serialized_start=130
+  _globals['_OPENSESSIONREQUEST']._serialized_end=165
+  _globals['_BEGINLAUNCHREQUEST']._serialized_start=167
+  _globals['_BEGINLAUNCHREQUEST']._serialized_end=238
+  _globals['_NAVIGATEREQUEST']._serialized_start=240
+  _globals['_NAVIGATEREQUEST']._serialized_end=308
+  _globals['_OPENPREVIEWREQUEST']._serialized_start=310
+  _globals['_OPENPREVIEWREQUEST']._serialized_end=345
+  _globals['_BEGINPREVIEWREQUEST']._serialized_start=347
+  _globals['_BEGINPREVIEWREQUEST']._serialized_end=419
+  _globals['_NAVIGATEPREVIEWREQUEST']._serialized_start=421
+  _globals['_NAVIGATEPREVIEWREQUEST']._serialized_end=496
+  _globals['_OPENRUNREQUEST']._serialized_start=498
+  _globals['_OPENRUNREQUEST']._serialized_end=529
+  _globals['_COMMITRUNREQUEST']._serialized_start=531
+  _globals['_COMMITRUNREQUEST']._serialized_end=600
+  _globals['_PLAYERSERVICE']._serialized_start=603
+  _globals['_PLAYERSERVICE']._serialized_end=1540
 # @@protoc_insertion_point(module_scope)

@@ -27,8 +27,9 @@ if _version_not_supported:
 
 
 class PlayerServiceStub:
-    """Serves learners' browsers: pages under /player, opened by the token in their path. A browser (`Accept: text/html`) is
-    told of an error by a page with the error's status, any other client by the documented JSON.
+    """Serves learners' browsers: pages under /player, opened by the token in their path, and what these pages ask. A browser
+    (`Accept: text/html`) is told of an error by a page with the error's status, any other client by the documented JSON.
+    The pages and their scripts come together; what they say to each other is no API for others and may change.
     """
 
     def __init__(self, channel):
@@ -37,22 +38,131 @@ class PlayerServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.OpenSession = channel.unary_unary(
+                '/scorm.v1.PlayerService/OpenSession',
+                request_serializer=scorm_dot_v1_dot_player__service__pb2.OpenSessionRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.BeginLaunch = channel.unary_unary(
+                '/scorm.v1.PlayerService/BeginLaunch',
+                request_serializer=scorm_dot_v1_dot_player__service__pb2.BeginLaunchRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.Navigate = channel.unary_unary(
+                '/scorm.v1.PlayerService/Navigate',
+                request_serializer=scorm_dot_v1_dot_player__service__pb2.NavigateRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.OpenPreview = channel.unary_unary(
                 '/scorm.v1.PlayerService/OpenPreview',
                 request_serializer=scorm_dot_v1_dot_player__service__pb2.OpenPreviewRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.BeginPreview = channel.unary_unary(
+                '/scorm.v1.PlayerService/BeginPreview',
+                request_serializer=scorm_dot_v1_dot_player__service__pb2.BeginPreviewRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.NavigatePreview = channel.unary_unary(
+                '/scorm.v1.PlayerService/NavigatePreview',
+                request_serializer=scorm_dot_v1_dot_player__service__pb2.NavigatePreviewRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.OpenRun = channel.unary_unary(
+                '/scorm.v1.PlayerService/OpenRun',
+                request_serializer=scorm_dot_v1_dot_player__service__pb2.OpenRunRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.CommitRun = channel.unary_unary(
+                '/scorm.v1.PlayerService/CommitRun',
+                request_serializer=scorm_dot_v1_dot_player__service__pb2.CommitRunRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
 
 
 class PlayerServiceServicer:
-    """Serves learners' browsers: pages under /player, opened by the token in their path. A browser (`Accept: text/html`) is
-    told of an error by a page with the error's status, any other client by the documented JSON.
+    """Serves learners' browsers: pages under /player, opened by the token in their path, and what these pages ask. A browser
+    (`Accept: text/html`) is told of an error by a page with the error's status, any other client by the documented JSON.
+    The pages and their scripts come together; what they say to each other is no API for others and may change.
     """
 
-    def OpenPreview(self, request, context):
-        """Opens a preview of a package. For now it redirects (302) to the course's first page; nothing is recorded.
-        Fails with NOT_FOUND if the token is none of ours, GONE if it has expired or the package was deleted.
+    def OpenSession(self, request, context):
+        """Opens the player on a session. Nothing changes yet: link scanners do the same. Fails with NOT_FOUND if the token is
+        none of ours, GONE if it has expired or was revoked, or the session was deleted.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a page is what it is
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeginLaunch(self, request, context):
+        """Begins a launch: from now on this player holds the session, and one that held it before is refused. Answers JSON:
+        the table of contents, and the address of the run-time page to be shown. Fails as OpenSession.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Navigate(self, request, context):
+        """Leads to another item, or ends the launch: `{"launch", "request", "target"}`, where `request` is a navigation
+        request of SCORM 2004 4th Ed. SN 4.4.1. Answers as BeginLaunch. Fails as OpenSession, with CONFLICT once a newer
+        launch holds the session, and with VALIDATION_ERROR.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenPreview(self, request, context):
+        """Opens the player on a preview. Nothing of it is recorded. Fails with NOT_FOUND if the token is none of ours, GONE if
+        it has expired or the package was deleted.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a page is what it is
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeginPreview(self, request, context):
+        """As BeginLaunch, of a preview.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NavigatePreview(self, request, context):
+        """As Navigate, of a preview.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenRun(self, request, context):
+        """Opens the run-time page of an item: it holds the API that the course looks for, and the course itself in a frame.
+        Lives on the courses' origin. Fails as OpenSession, and with CONFLICT once a newer launch holds the session.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a page is what it is
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CommitRun(self, request, context):
+        """Stores what a course has set. The body is JSON, of whatever content type, and may be compressed with gzip:
+        `{"launch", "run", "commit", "base", "values", "terminated"}`, where `values` has everything that changed since commit
+        `base`, the last that was acknowledged. Repeating a `commit` returns the first result; one that a later commit
+        overtook changes nothing. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with CONFLICT once a newer
+        launch holds the session, GONE if it was deleted or its links were revoked, and VALIDATION_ERROR.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,9 +171,44 @@ class PlayerServiceServicer:
 
 def add_PlayerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'OpenSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenSession,
+                    request_deserializer=scorm_dot_v1_dot_player__service__pb2.OpenSessionRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'BeginLaunch': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginLaunch,
+                    request_deserializer=scorm_dot_v1_dot_player__service__pb2.BeginLaunchRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'Navigate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Navigate,
+                    request_deserializer=scorm_dot_v1_dot_player__service__pb2.NavigateRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
             'OpenPreview': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenPreview,
                     request_deserializer=scorm_dot_v1_dot_player__service__pb2.OpenPreviewRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'BeginPreview': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginPreview,
+                    request_deserializer=scorm_dot_v1_dot_player__service__pb2.BeginPreviewRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'NavigatePreview': grpc.unary_unary_rpc_method_handler(
+                    servicer.NavigatePreview,
+                    request_deserializer=scorm_dot_v1_dot_player__service__pb2.NavigatePreviewRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'OpenRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenRun,
+                    request_deserializer=scorm_dot_v1_dot_player__service__pb2.OpenRunRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'CommitRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.CommitRun,
+                    request_deserializer=scorm_dot_v1_dot_player__service__pb2.CommitRunRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
@@ -75,9 +220,91 @@ def add_PlayerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PlayerService:
-    """Serves learners' browsers: pages under /player, opened by the token in their path. A browser (`Accept: text/html`) is
-    told of an error by a page with the error's status, any other client by the documented JSON.
+    """Serves learners' browsers: pages under /player, opened by the token in their path, and what these pages ask. A browser
+    (`Accept: text/html`) is told of an error by a page with the error's status, any other client by the documented JSON.
+    The pages and their scripts come together; what they say to each other is no API for others and may change.
     """
+
+    @staticmethod
+    def OpenSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scorm.v1.PlayerService/OpenSession',
+            scorm_dot_v1_dot_player__service__pb2.OpenSessionRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginLaunch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scorm.v1.PlayerService/BeginLaunch',
+            scorm_dot_v1_dot_player__service__pb2.BeginLaunchRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Navigate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scorm.v1.PlayerService/Navigate',
+            scorm_dot_v1_dot_player__service__pb2.NavigateRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def OpenPreview(request,
@@ -95,6 +322,114 @@ class PlayerService:
             target,
             '/scorm.v1.PlayerService/OpenPreview',
             scorm_dot_v1_dot_player__service__pb2.OpenPreviewRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginPreview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scorm.v1.PlayerService/BeginPreview',
+            scorm_dot_v1_dot_player__service__pb2.BeginPreviewRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NavigatePreview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scorm.v1.PlayerService/NavigatePreview',
+            scorm_dot_v1_dot_player__service__pb2.NavigatePreviewRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scorm.v1.PlayerService/OpenRun',
+            scorm_dot_v1_dot_player__service__pb2.OpenRunRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CommitRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scorm.v1.PlayerService/CommitRun',
+            scorm_dot_v1_dot_player__service__pb2.CommitRunRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

@@ -28,37 +28,167 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PlayerServiceStub:
-    """Serves learners' browsers: pages under /player, opened by the token in their path. A browser (`Accept: text/html`) is
-    told of an error by a page with the error's status, any other client by the documented JSON.
+    """Serves learners' browsers: pages under /player, opened by the token in their path, and what these pages ask. A browser
+    (`Accept: text/html`) is told of an error by a page with the error's status, any other client by the documented JSON.
+    The pages and their scripts come together; what they say to each other is no API for others and may change.
     """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PlayerServiceAsyncStub: ...
-    OpenPreview: _grpc.UnaryUnaryMultiCallable[_player_service_pb2.OpenPreviewRequest, _httpbody_pb2.HttpBody]
-    """Opens a preview of a package. For now it redirects (302) to the course's first page; nothing is recorded.
-    Fails with NOT_FOUND if the token is none of ours, GONE if it has expired or the package was deleted.
+    OpenSession: _grpc.UnaryUnaryMultiCallable[_player_service_pb2.OpenSessionRequest, _httpbody_pb2.HttpBody]
+    """Opens the player on a session. Nothing changes yet: link scanners do the same. Fails with NOT_FOUND if the token is
+    none of ours, GONE if it has expired or was revoked, or the session was deleted.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a page is what it is
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    BeginLaunch: _grpc.UnaryUnaryMultiCallable[_player_service_pb2.BeginLaunchRequest, _httpbody_pb2.HttpBody]
+    """Begins a launch: from now on this player holds the session, and one that held it before is refused. Answers JSON:
+    the table of contents, and the address of the run-time page to be shown. Fails as OpenSession.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    Navigate: _grpc.UnaryUnaryMultiCallable[_player_service_pb2.NavigateRequest, _httpbody_pb2.HttpBody]
+    """Leads to another item, or ends the launch: `{"launch", "request", "target"}`, where `request` is a navigation
+    request of SCORM 2004 4th Ed. SN 4.4.1. Answers as BeginLaunch. Fails as OpenSession, with CONFLICT once a newer
+    launch holds the session, and with VALIDATION_ERROR.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    OpenPreview: _grpc.UnaryUnaryMultiCallable[_player_service_pb2.OpenPreviewRequest, _httpbody_pb2.HttpBody]
+    """Opens the player on a preview. Nothing of it is recorded. Fails with NOT_FOUND if the token is none of ours, GONE if
+    it has expired or the package was deleted.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a page is what it is
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    BeginPreview: _grpc.UnaryUnaryMultiCallable[_player_service_pb2.BeginPreviewRequest, _httpbody_pb2.HttpBody]
+    """As BeginLaunch, of a preview.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    NavigatePreview: _grpc.UnaryUnaryMultiCallable[_player_service_pb2.NavigatePreviewRequest, _httpbody_pb2.HttpBody]
+    """As Navigate, of a preview.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    OpenRun: _grpc.UnaryUnaryMultiCallable[_player_service_pb2.OpenRunRequest, _httpbody_pb2.HttpBody]
+    """Opens the run-time page of an item: it holds the API that the course looks for, and the course itself in a frame.
+    Lives on the courses' origin. Fails as OpenSession, and with CONFLICT once a newer launch holds the session.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a page is what it is
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    CommitRun: _grpc.UnaryUnaryMultiCallable[_player_service_pb2.CommitRunRequest, _httpbody_pb2.HttpBody]
+    """Stores what a course has set. The body is JSON, of whatever content type, and may be compressed with gzip:
+    `{"launch", "run", "commit", "base", "values", "terminated"}`, where `values` has everything that changed since commit
+    `base`, the last that was acknowledged. Repeating a `commit` returns the first result; one that a later commit
+    overtook changes nothing. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with CONFLICT once a newer
+    launch holds the session, GONE if it was deleted or its links were revoked, and VALIDATION_ERROR.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
     """
 
 @_typing.type_check_only
 class PlayerServiceAsyncStub(PlayerServiceStub):
-    """Serves learners' browsers: pages under /player, opened by the token in their path. A browser (`Accept: text/html`) is
-    told of an error by a page with the error's status, any other client by the documented JSON.
+    """Serves learners' browsers: pages under /player, opened by the token in their path, and what these pages ask. A browser
+    (`Accept: text/html`) is told of an error by a page with the error's status, any other client by the documented JSON.
+    The pages and their scripts come together; what they say to each other is no API for others and may change.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    OpenPreview: _aio.UnaryUnaryMultiCallable[_player_service_pb2.OpenPreviewRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """Opens a preview of a package. For now it redirects (302) to the course's first page; nothing is recorded.
-    Fails with NOT_FOUND if the token is none of ours, GONE if it has expired or the package was deleted.
+    OpenSession: _aio.UnaryUnaryMultiCallable[_player_service_pb2.OpenSessionRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Opens the player on a session. Nothing changes yet: link scanners do the same. Fails with NOT_FOUND if the token is
+    none of ours, GONE if it has expired or was revoked, or the session was deleted.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a page is what it is
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    BeginLaunch: _aio.UnaryUnaryMultiCallable[_player_service_pb2.BeginLaunchRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Begins a launch: from now on this player holds the session, and one that held it before is refused. Answers JSON:
+    the table of contents, and the address of the run-time page to be shown. Fails as OpenSession.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    Navigate: _aio.UnaryUnaryMultiCallable[_player_service_pb2.NavigateRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Leads to another item, or ends the launch: `{"launch", "request", "target"}`, where `request` is a navigation
+    request of SCORM 2004 4th Ed. SN 4.4.1. Answers as BeginLaunch. Fails as OpenSession, with CONFLICT once a newer
+    launch holds the session, and with VALIDATION_ERROR.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    OpenPreview: _aio.UnaryUnaryMultiCallable[_player_service_pb2.OpenPreviewRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Opens the player on a preview. Nothing of it is recorded. Fails with NOT_FOUND if the token is none of ours, GONE if
+    it has expired or the package was deleted.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a page is what it is
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    BeginPreview: _aio.UnaryUnaryMultiCallable[_player_service_pb2.BeginPreviewRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """As BeginLaunch, of a preview.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    NavigatePreview: _aio.UnaryUnaryMultiCallable[_player_service_pb2.NavigatePreviewRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """As Navigate, of a preview.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    OpenRun: _aio.UnaryUnaryMultiCallable[_player_service_pb2.OpenRunRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Opens the run-time page of an item: it holds the API that the course looks for, and the course itself in a frame.
+    Lives on the courses' origin. Fails as OpenSession, and with CONFLICT once a newer launch holds the session.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a page is what it is
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    CommitRun: _aio.UnaryUnaryMultiCallable[_player_service_pb2.CommitRunRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Stores what a course has set. The body is JSON, of whatever content type, and may be compressed with gzip:
+    `{"launch", "run", "commit", "base", "values", "terminated"}`, where `values` has everything that changed since commit
+    `base`, the last that was acknowledged. Repeating a `commit` returns the first result; one that a later commit
+    overtook changes nothing. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with CONFLICT once a newer
+    launch holds the session, GONE if it was deleted or its links were revoked, and VALIDATION_ERROR.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
     """
 
 class PlayerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Serves learners' browsers: pages under /player, opened by the token in their path. A browser (`Accept: text/html`) is
-    told of an error by a page with the error's status, any other client by the documented JSON.
+    """Serves learners' browsers: pages under /player, opened by the token in their path, and what these pages ask. A browser
+    (`Accept: text/html`) is told of an error by a page with the error's status, any other client by the documented JSON.
+    The pages and their scripts come together; what they say to each other is no API for others and may change.
     """
+
+    @_abc_1.abstractmethod
+    def OpenSession(
+        self,
+        request: _player_service_pb2.OpenSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Opens the player on a session. Nothing changes yet: link scanners do the same. Fails with NOT_FOUND if the token is
+        none of ours, GONE if it has expired or was revoked, or the session was deleted.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a page is what it is
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+
+    @_abc_1.abstractmethod
+    def BeginLaunch(
+        self,
+        request: _player_service_pb2.BeginLaunchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Begins a launch: from now on this player holds the session, and one that held it before is refused. Answers JSON:
+        the table of contents, and the address of the run-time page to be shown. Fails as OpenSession.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+
+    @_abc_1.abstractmethod
+    def Navigate(
+        self,
+        request: _player_service_pb2.NavigateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Leads to another item, or ends the launch: `{"launch", "request", "target"}`, where `request` is a navigation
+        request of SCORM 2004 4th Ed. SN 4.4.1. Answers as BeginLaunch. Fails as OpenSession, with CONFLICT once a newer
+        launch holds the session, and with VALIDATION_ERROR.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
 
     @_abc_1.abstractmethod
     def OpenPreview(
@@ -66,9 +196,59 @@ class PlayerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _player_service_pb2.OpenPreviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
-        """Opens a preview of a package. For now it redirects (302) to the course's first page; nothing is recorded.
-        Fails with NOT_FOUND if the token is none of ours, GONE if it has expired or the package was deleted.
+        """Opens the player on a preview. Nothing of it is recorded. Fails with NOT_FOUND if the token is none of ours, GONE if
+        it has expired or the package was deleted.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a page is what it is
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+
+    @_abc_1.abstractmethod
+    def BeginPreview(
+        self,
+        request: _player_service_pb2.BeginPreviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """As BeginLaunch, of a preview.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+
+    @_abc_1.abstractmethod
+    def NavigatePreview(
+        self,
+        request: _player_service_pb2.NavigatePreviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """As Navigate, of a preview.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+
+    @_abc_1.abstractmethod
+    def OpenRun(
+        self,
+        request: _player_service_pb2.OpenRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Opens the run-time page of an item: it holds the API that the course looks for, and the course itself in a frame.
+        Lives on the courses' origin. Fails as OpenSession, and with CONFLICT once a newer launch holds the session.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a page is what it is
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+
+    @_abc_1.abstractmethod
+    def CommitRun(
+        self,
+        request: _player_service_pb2.CommitRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Stores what a course has set. The body is JSON, of whatever content type, and may be compressed with gzip:
+        `{"launch", "run", "commit", "base", "values", "terminated"}`, where `values` has everything that changed since commit
+        `base`, the last that was acknowledged. Repeating a `commit` returns the first result; one that a later commit
+        overtook changes nothing. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with CONFLICT once a newer
+        launch holds the session, GONE if it was deleted or its links were revoked, and VALIDATION_ERROR.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
         """
 
 def add_PlayerServiceServicer_to_server(servicer: PlayerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,4 +1,4 @@
-"""Writes everything that is generated from protos, error catalogue and settings. Run by `make generate`."""
+"""Writes everything that is generated: from protos, error catalogue, settings, data models. Run by `make generate`."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc_tools
 from grpc_tools import protoc
 
-from server.dev import readme
+from server.dev import models, readme
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTO = ROOT / "proto"
@@ -82,11 +82,12 @@ def generate(into: Path) -> None:
     if done.returncode != 0:
         raise SystemExit(done.returncode)
     readme.write(into)
+    models.write(into)
 
 
 def changes(fresh: Path) -> dict[str, bytes | None]:
     """What `generate` wrote into `fresh` that is different here: path and new content, None for what is to go."""
-    theirs = _contents(fresh, "server/gen", "gateway", "envoy.yaml", "README.md")
+    theirs = _contents(fresh, "server/gen", "gateway", "envoy.yaml", "README.md", models.PATH)
     ours = _contents(ROOT, "server/gen", *(name for name in theirs if (ROOT / name).is_file()))
     names = sorted(theirs.keys() | ours.keys())
     return {name: theirs.get(name) for name in names if theirs.get(name) != ours.get(name)}

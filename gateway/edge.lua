@@ -1,7 +1,8 @@
 -- The outermost filter that judges. On the way in it gives the request its id, says what may be logged of it, and
 -- answers from its cache what the key filter (ext_authz) was asked a moment ago. On the way out it gives every answer
 -- its documented shape. For the files of a course whose token it remembers it asks storage by itself. Route metadata
--- `scorm.edge` say `scope` and `class`, and where they apply `bound`, `refuse`, `allow`, `health`, `download`, `bucket`.
+-- `scorm.edge` say `scope` and `class`, and where they apply `bound`, `refuse`, `allow`, `health`, `player`,
+-- `download`, `bucket`.
 --
 -- What a request leaves behind for its answer, for the access log and for later filters is in the dynamic metadata
 -- `scorm.edge`, key `request`. It may hold the raw API key: name single fields of it in a log, never the whole.
@@ -116,6 +117,16 @@ local function ask_storage(handle, request, grant, rest)
   request.framed = grant.framed
 end
 
+-- Asks for a published file. Returns the reason where the request goes no further.
+local function ask_static(handle, headers)
+  -- On the courses' host it would be theirs as well.
+  if headers:get("service-worker") then return "FORBIDDEN" end
+  local object = paths.static(headers:get(":path"))
+  if not object then return "NOT_FOUND" end
+  if objects.has_body(handle, headers) then return "BAD_REQUEST" end
+  objects.ask_for(handle:headers(), handle:metadata():get("bucket"), object)
+end
+
 function envoy_on_request(handle)
   local headers, route = handle:headers(), handle:metadata()
   local metadata = handle:streamInfo():dynamicMetadata()
@@ -133,8 +144,8 @@ function envoy_on_request(handle)
     end
   end
   local scope = route:get("scope")
-  -- Of requests for content nothing reaches the core, and content.lua passes on only what storage needs.
-  local unreadable = scope ~= "content" and strip(headers, request.grpc)
+  -- Of requests for files nothing reaches the core, and storage is told only what it needs.
+  local unreadable = scope ~= "content" and scope ~= "static" and strip(headers, request.grpc)
   if unreadable then return proceed(handle, metadata, request, unreadable) end
   -- A comma joins repeated Host headers, of which another proxy may have believed another one.
   if (headers:get(":authority") or ""):find(",", 1, true) then
@@ -156,6 +167,12 @@ function envoy_on_request(handle)
     end
     return proceed(handle, metadata, request, reason)
   end
+  if scope == "static" then
+    request.content, request.static, request.lookup = true, true, "static"
+    local reason = ask_static(handle, headers)
+    -- As above.
+    return proceed(handle, handle:streamInfo():dynamicMetadata(), request, reason)
+  end
   local bound = route:get("bound")
   if bound then drop_bound(headers, path, bound) end
   -- The transcoder knows GET; the answer loses its body further down.
@@ -166,6 +183,7 @@ function envoy_on_request(handle)
   -- A scope that this filter does not know goes to the key filter, which refuses it.
   request.known = scope == "public"
   if request.known then request.lookup = "open" end
+  if route:get("player") then request.lookup, request.link = "player", paths.link(path) end
   return proceed(handle, metadata, request, route:get("refuse"), route:get("allow"))
 end
 
@@ -291,6 +309,14 @@ local function bring_forward(handle, headers)
   return headers
 end
 
+-- What pages and answers may do where the core has not said. The player is framed by whichever site shows it, and in a
+-- window of its own it is looked after by whoever opened that.
+local function confine(headers, player)
+  if player then return set_if_absent(headers, "content-security-policy", "default-src 'none'") end
+  set_if_absent(headers, "content-security-policy", "default-src 'none'; frame-ancestors 'none'")
+  set_if_absent(headers, "cross-origin-opener-policy", "same-origin")
+end
+
 local function answer_rest(handle, headers, request, here)
   local status = headers:get(":status")
   -- A call that succeeded may choose any status, 503 for an unhealthy service too.
@@ -309,8 +335,7 @@ local function answer_rest(handle, headers, request, here)
   for _, name in ipairs(GRPC_HEADERS) do headers:remove(name) end
   headers:replace("x-content-type-options", "nosniff")
   headers:replace("referrer-policy", "no-referrer")
-  set_if_absent(headers, "content-security-policy", "default-src 'none'; frame-ancestors 'none'")
-  set_if_absent(headers, "cross-origin-opener-policy", "same-origin")
+  confine(headers, handle:metadata():get("player"))
   set_if_absent(headers, "cache-control", "no-store")
   if status == "204" or status == "304" then
     headers:remove("content-type")
@@ -330,10 +355,17 @@ local CONTENT_HEADERS = {
   ["content-range"] = true, ["date"] = true, ["retry-after"] = true, ["allow"] = true, ["transfer-encoding"] = true,
 }
 
+-- A published file that is a page has scripts and style of its own, and frames nothing.
+local STATIC_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+  .. "connect-src 'self'; base-uri 'none'; form-action 'none'"
+
+-- nil where there is nothing to forbid: a `*` would keep out the pages of apps, whose schemes are their own.
 local function policy(metadata, request)
+  if request.static then return STATIC_POLICY end
   if request.download then return "default-src 'none'; frame-ancestors 'none'; sandbox" end
   local claims = not request.framed and (metadata:get("envoy.filters.http.jwt_authn") or {}).content
-  return "frame-ancestors " .. (request.framed or grants.frame_ancestors(claims))
+  local framed = request.framed or grants.frame_ancestors(claims)
+  return framed ~= "*" and "frame-ancestors " .. framed or nil
 end
 
 -- A download is saved, never shown, and kept by nobody else: its link is short-lived.
@@ -360,7 +392,8 @@ local function answer_content(handle, headers, metadata, request, here)
   headers:add("x-request-id", request.id)
   headers:add("x-content-type-options", "nosniff")
   headers:add("referrer-policy", "no-referrer")
-  headers:add("content-security-policy", policy(metadata, request))
+  local forbidden = policy(metadata, request)
+  if forbidden then headers:add("content-security-policy", forbidden) end
   local status = headers:get(":status")
   -- RFC 9110, 15.4.5: what the 200 would say of caching, the 304 says too.
   if status == "304" then headers:add("vary", "Accept-Encoding") end

@@ -34,6 +34,26 @@ function paths.split_signed(path)
   return path:match("^(/%l+/)([%w%-_]+%.[%w%-_]+%.[%w%-_]+)/(.*)$")
 end
 
+-- What tells one player link, `/player/…/{token}`, from all others; nothing without a token. Of a token the last
+-- characters, which are hard to choose for whoever has not signed it, but the very last: some of its bits may mean
+-- nothing.
+function paths.link(path)
+  local token = path:match("^/player/%l+/([^/?#]+)")
+  if not token then return nil end
+  token = paths.decoded(token)
+  return #token > 33 and token:sub(-33, -2) or token
+end
+
+-- The object of the bucket that a path of a published file means, `/static/{hash}/…`; nil if it can mean none.
+function paths.static(path)
+  local hash, name = before(before(path, "?"), "#"):match("^/static/([%da-f]+)/([%w%-_%./]+)$")
+  if not hash or #hash ~= 16 then return nil end
+  for segment in (name .. "/"):gmatch("([^/]*)/") do
+    if segment == "" or segment == "." or segment == ".." then return nil end
+  end
+  return "_static/" .. hash .. "/" .. name
+end
+
 -- Percent-encoded as `paths.object` encodes.
 function paths.encoded(text)
   return (text:gsub("[^%w%-%._~/]", function(char) return string.format("%%%02X", char:byte()) end))

@@ -11,6 +11,11 @@ def run(arguments: Sequence[str]) -> int:
         from server.rpc import admin_cli
 
         return admin_cli.main(arguments[1:])
+    if list(arguments) == ["publish"]:
+        # It needs the bucket and nothing else, and `make run` waits for it.
+        from server import publish
+
+        return publish.main()
     from server.main import main
 
     return main(arguments)

@@ -4,6 +4,7 @@ python -m server serve      calls of learners, customers and the gateway's key f
 python -m server upload     uploads
 python -m server worker     jobs, sweeper, administration
 python -m server migrate    brings the database to the newest schema, as its owner (OWNER_DATABASE_URL)
+python -m server publish    puts the player's scripts into the bucket, see `server.publish`
 python -m server admin …    the operator's command line, see `server.rpc.admin_cli`
 """
 

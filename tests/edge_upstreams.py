@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 from envoy.service.auth.v3 import external_auth_pb2_grpc
+from google.api import httpbody_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -25,6 +26,7 @@ from server.gen.scorm.v1 import (
     package_pb2,
     package_service_pb2,
     package_service_pb2_grpc,
+    player_service_pb2_grpc,
 )
 from server.rpc import edge_check
 from server.rpc.errors import render as render_error
@@ -65,11 +67,13 @@ def fail(context: Context, error: BaseException) -> Any:
 class Upstream(
     package_service_pb2_grpc.PackageServiceServicer,
     health_service_pb2_grpc.HealthServiceServicer,
+    player_service_pb2_grpc.PlayerServiceServicer,
     external_auth_pb2_grpc.AuthorizationServicer,  # type: ignore[misc]  # xds-protos is untyped
 ):
     """The core. `behaviours` maps a package id to what GetPackage and DeletePackage do with it.
 
     `checks` are what the key filter was asked: once for each request, though the gateway asks again whom it lost.
+    `played` are the calls of learners' pages, answered by `play`.
     """
 
     keys: dict[str, Key] = field(default_factory=dict)
@@ -79,6 +83,8 @@ class Upstream(
     gone: set[str] = field(default_factory=set)
     healthy: bool = True
     upload: Behaviour | None = None
+    play: Behaviour | None = None
+    played: list[tuple[str, Any]] = field(default_factory=list)
     title: str = "a course"
     state: Any = field(default_factory=health.HealthServicer)
     _checked: set[str] = field(default_factory=set)
@@ -149,11 +155,43 @@ class Upstream(
             status=status, service="scorm-api", version="1.5.0", checks={"database": self.healthy}
         )
 
+    def _play(self, rpc: str, request: Any, context: Context) -> Any:
+        self._note(context)
+        self.played.append((rpc, request))
+        if self.play:
+            return self.play(request, context)
+        return httpbody_pb2.HttpBody(content_type="application/json", data=b'{"rpc":"%s"}' % rpc.encode())
+
+    def OpenSession(self, request: Any, context: Context) -> Any:
+        return self._play("OpenSession", request, context)
+
+    def BeginLaunch(self, request: Any, context: Context) -> Any:
+        return self._play("BeginLaunch", request, context)
+
+    def Navigate(self, request: Any, context: Context) -> Any:
+        return self._play("Navigate", request, context)
+
+    def OpenPreview(self, request: Any, context: Context) -> Any:
+        return self._play("OpenPreview", request, context)
+
+    def BeginPreview(self, request: Any, context: Context) -> Any:
+        return self._play("BeginPreview", request, context)
+
+    def NavigatePreview(self, request: Any, context: Context) -> Any:
+        return self._play("NavigatePreview", request, context)
+
+    def OpenRun(self, request: Any, context: Context) -> Any:
+        return self._play("OpenRun", request, context)
+
+    def CommitRun(self, request: Any, context: Context) -> Any:
+        return self._play("CommitRun", request, context)
+
     def build(self) -> grpc.Server:
         """A server of it that listens nowhere yet."""
         server = grpc.server(futures.ThreadPoolExecutor(64), options=OPTIONS)
         package_service_pb2_grpc.add_PackageServiceServicer_to_server(self, server)
         health_service_pb2_grpc.add_HealthServiceServicer_to_server(self, server)
+        player_service_pb2_grpc.add_PlayerServiceServicer_to_server(self, server)
         external_auth_pb2_grpc.add_AuthorizationServicer_to_server(self, server)
         self.state.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(self.state, server)
@@ -172,10 +210,13 @@ class Upstream(
 class Bucket:
     """Storage. `objects` maps object names to bytes; `requests` has method, raw path and headers of each request.
 
+    `kinds` has the type and caching of objects that are not usual ones.
+
     With a `status` it answers nothing else, and `refusal` for its body.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    kinds: dict[str, tuple[str, str]] = field(default_factory=dict)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     status: int | None = None
     refusal: bytes = b"<?xml version='1.0'?><Error><Code>SecretInternals</Code></Error>"
@@ -214,12 +255,13 @@ class Bucket:
                 self.send_header("alt-svc", "h3")
                 self.send_header("x-frame-options", "DENY")
                 self.send_header("set-cookie", "a=b")
-                self.send_header("cache-control", "private, max-age=3600")
+                kind, caching = bucket.kinds.get(name, ("text/html", "private, max-age=3600"))
+                self.send_header("cache-control", caching)
                 self.send_header("accept-ranges", "bytes")
                 self.send_header("etag", '"e1"')
                 if status == 206:
                     self.send_header("content-range", f"bytes {first}-{int(first) + len(data) - 1}/{whole}")
-                self.send_header("content-type", "text/html" if status < 400 else "application/xml")
+                self.send_header("content-type", kind if status < 400 else "application/xml")
                 if status != 304:
                     self.send_header("content-length", str(len(data)))
                 self.end_headers()

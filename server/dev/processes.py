@@ -148,6 +148,11 @@ class Processes:
             ready=accepts(self.addresses.storage),
         )
 
+    def publish(self) -> Command:
+        """Puts the player's scripts into the bucket and ends."""
+        environment = {**self._base(), **self._bucket()}
+        return self._python("publish", ["server", "publish"], environment, ready=accepts(self.addresses.storage))
+
     def roles(self, databases: Databases) -> list[Command]:
         """worker, upload, serve."""
         many = {"upload": self.addresses.upload, "serve": self.addresses.serve}

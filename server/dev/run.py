@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 
 from server.dev import asks, sample
@@ -19,6 +19,7 @@ from server.storage.migrate import DatabaseRefused, RolesNotAllowed, ensure_logi
 
 HEALTHY_SECONDS = 60.0
 DEMO_SECONDS = 60.0
+PUBLISH_SECONDS = 120.0
 
 
 class Platform:
@@ -64,9 +65,10 @@ class Platform:
     async def start(self) -> None:
         """Starts everything and returns once requests through Envoy are answered. Raises StartFailed."""
         owner_dsn = await self._start_stores()
-        databases = await asyncio.to_thread(self._prepare_database, owner_dsn)
-        await self._supervisor.start(*(CommandChild(command) for command in self._processes.roles(databases)))
-        self._processes.write_gateway()
+        async with self._publishing():
+            databases = await asyncio.to_thread(self._prepare_database, owner_dsn)
+            await self._supervisor.start(*(CommandChild(command) for command in self._processes.roles(databases)))
+            self._processes.write_gateway()
         await self._supervisor.start(CommandChild(self._processes.envoy()))
         await self._until_healthy()
         await self._ensure_demo()
@@ -83,6 +85,17 @@ class Platform:
         if self._settings.bucket is None:
             await asyncio.to_thread(asks.ensure_bucket, self.addresses.storage, STAND_IN_BUCKET)
         return self._settings.database_url or postgres.owner_dsn
+
+    @contextlib.asynccontextmanager
+    async def _publishing(self) -> AsyncIterator[None]:
+        """Publishes the player's scripts meanwhile: the gateway opens once they are there."""
+        publishing = asyncio.create_task(run_to_end(self._processes.publish(), seconds=PUBLISH_SECONDS))
+        try:
+            yield
+            await publishing
+        finally:
+            publishing.cancel()
+            await asyncio.gather(publishing, return_exceptions=True)
 
     def _prepare_database(self, owner_dsn: str) -> Databases:
         began = time.monotonic()

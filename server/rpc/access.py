@@ -26,11 +26,13 @@ _ACCESS: Any = pb.access
 class Access:
     """What an RPC asks of its caller.
 
-    `scope` is "public", "read", "write", "delete" or "operator"; `rate_class` is "none", "read", "write" or "upload".
+    `scope` is "public", "read", "write", "delete" or "operator"; `rate_class` is "none", "read", "write" or "upload";
+    `origin`, the host that serves it over HTTP, is "base" or "content".
     """
 
     scope: str
     rate_class: str
+    origin: str = "base"
 
 
 class MissingAccess(Exception):
@@ -45,6 +47,7 @@ def access_of(method: MethodDescriptor) -> Access:
     return Access(
         pb.Scope.Name(access.scope).removeprefix("SCOPE_").lower(),
         pb.RateClass.Name(access.rate_class).removeprefix("RATE_CLASS_").lower(),
+        pb.Origin.Name(access.origin or pb.ORIGIN_BASE).removeprefix("ORIGIN_").lower(),
     )
 
 

@@ -198,7 +198,7 @@ def test_a_file_comes_with_its_own_headers_and_the_gateways(edge: Edge) -> None:
         ([], "'none'"),
         (None, "'none'"),
         ("https://lms.example", "'none'"),
-        (["*"], "'none'"),
+        (["*", "https://lms.example"], "'none'"),
         (["https://ok.example", "x; script-src *"], "'none'"),
         (["https://ok.example/path"], "'none'"),
         (["javascript:alert(1)"], "'none'"),
@@ -209,6 +209,17 @@ def test_the_token_says_who_may_frame_the_course(edge: Edge, claim: Any, header:
     response = edge.content("x", token=edge.token(fa=claim))
     expected = header or " ".join(claim)
     assert response.headers["content-security-policy"] == f"frame-ancestors {expected}"
+
+
+def test_a_token_may_let_any_page_frame_the_course(edge: Edge) -> None:
+    edge.bucket.objects[f"{PREFIX}/x"] = b"x"
+    for response in (
+        edge.content("x", token=edge.token(fa=["*"])),
+        edge.content("missing", token=edge.token(fa=["*"])),
+    ):
+        # No `*`: that would leave out pages of apps, whose schemes are their own.
+        assert "content-security-policy" not in response.headers
+        assert response.headers["x-content-type-options"] == "nosniff"
 
 
 def test_ranges_conditions_and_head_work_and_ranges_are_not_compressed(edge: Edge) -> None:
@@ -387,7 +398,7 @@ def test_courses_may_not_install_service_workers(edge: Edge) -> None:
 def test_each_host_serves_only_its_own(edge: Edge) -> None:
     edge.bucket.objects[f"{PREFIX}/x"] = b"x"
     token = edge.token()
-    for path in ("/api/health", "/api/v1/packages", "/api/docs", "/player/session/x", "/"):
+    for path in ("/api/health", "/api/v1/packages", "/api/docs", "/player/session/x", "/player/preview/x", "/"):
         assert_error(httpx.get(edge.content_url + path), 404, "NOT_FOUND")
     for host in ("localhost", f"localhost:{edge.port}", "evil.example", "127.0.0.1"):
         assert raw(edge, f"/content/{token}/x", host=host)[0] == 404

@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from lupa import luajit21
 
 from server.dev.gateway import blocks, catalogue, routes
-from server.rpc.access import Access, MissingAccess
+from server.rpc.access import Access, MissingAccess, access_of
 from server.rpc.errors import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,14 +54,13 @@ def test_an_rpc_without_access_options_is_refused() -> None:
 
 
 def test_every_public_rpc_has_its_routes_and_no_operators_rpc_has_one() -> None:
-    base = virtual_hosts()["base"]
-    names = [route.get("name", "") for route in base["routes"]]
+    names = {name: [route.get("name", "") for route in host["routes"]] for name, host in virtual_hosts().items()}
     methods = routes.public_methods(routes.services_of(blocks.service_files()))
     for method in methods:
-        rpc = f"{method.containing_service.full_name}/{method.name}"
-        assert names.count(rpc) == 1
-        assert names.count(f"grpc {rpc}") == 1
-    assert len(methods) >= 5
+        rpc, origin = f"{method.containing_service.full_name}/{method.name}", access_of(method).origin
+        assert [host for host, theirs in names.items() for name in theirs if name == rpc] == [origin]
+        assert names["base"].count(f"grpc {rpc}") == 1
+    assert {access_of(method).origin for method in methods} == {"base", "content"}
     assert "AdminService" not in (ROOT / "envoy.yaml").read_text()
 
 
@@ -71,9 +70,11 @@ def test_every_route_says_who_may_use_it_and_tells_the_key_filter_the_same() -> 
             if route.get("name") == "preflight":
                 continue
             said = route["metadata"]["filter_metadata"]["scorm.edge"]
-            assert said["scope"] in ("public", "read", "write", "delete", "content")
+            assert said["scope"] in ("public", "read", "write", "delete", "content", "static")
             check = route.get("typed_per_filter_config", {}).get("envoy.filters.http.ext_authz")
-            if said["scope"] != "public":
+            if said["scope"] == "static":
+                assert check["disabled"]
+            elif said["scope"] != "public":
                 assert check["check_settings"]["context_extensions"]["scope"] == said["scope"]
 
 
@@ -88,6 +89,24 @@ def test_what_needs_no_key_shares_no_limit_with_what_does_and_ends_some_time() -
             assert (action["cluster"] == "player") == ("PlayerService" in route["name"])
             if said["scope"] == "public":
                 assert int(action["max_stream_duration"]["max_stream_duration"].removesuffix("s")) <= 30
+
+
+def test_a_server_that_breaks_off_is_followed_by_another_only_where_a_call_may_come_twice() -> None:
+    twice = [
+        route["name"].removeprefix("grpc ").rpartition("/")[2]
+        for host in virtual_hosts().values()
+        for route in host["routes"]
+        if "scorm.v1." in route.get("name", "") and route["route"].get("retry_policy")
+    ]
+    assert {name for name in twice if not name.startswith(("Get", "List", "Open"))} == {"CommitRun"}
+
+
+def test_every_call_of_the_player_is_limited_by_its_link() -> None:
+    for host in virtual_hosts().values():
+        for route in host["routes"]:
+            if route.get("name", "").startswith("scorm.v1."):
+                player = route["metadata"]["filter_metadata"]["scorm.edge"].get("player", False)
+                assert player == ("PlayerService" in route["name"])
 
 
 def test_uploads_have_processes_of_their_own_no_overall_timeout_and_no_second_try() -> None:

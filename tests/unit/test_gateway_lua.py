@@ -68,6 +68,9 @@ def test_what_goes_to_storage_needs_no_second_look(rest: bytes) -> None:
         ("/content/abc", "/content/***"),
         ("/download/abc.def.ghi/a.zip", "/download/***/a.zip"),
         ("/player/session/abc", "/player/session/***"),
+        ("/player/session/abc/navigate?token=abc", "/player/session/***/navigate"),
+        ("/player/run/abc.def", "/player/run/***"),
+        ("/player/run/abc/commit", "/player/run/***/commit"),
         ("/player/dispatch/abc/def", "/player/dispatch/***/def"),
         ("/x/eyJhbGciOiJFZERTQSJ9.eyJh.c-_2/y", "/x/***/y"),
         ("/x/scorm_AbC-_9/y", "/x/***/y"),
@@ -185,3 +188,38 @@ def test_misspelt_names_and_syntax_errors_are_found(tmp_path: Path) -> None:
     found = faults(tmp_path)
     assert found[:2] == ["misspelt.lua: global retrun_value", "misspelt.lua: global tonumer"]
     assert found[2].startswith("syntax.lua:1:")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/static/0123456789abcdef/shell/shell.js", "_static/0123456789abcdef/shell/shell.js"),
+        ("/static/0123456789abcdef/a_b-c.2.js?v=1#x", "_static/0123456789abcdef/a_b-c.2.js"),
+        ("/static/0123456789abcdef/..x/x..", "_static/0123456789abcdef/..x/x.."),
+        ("/static/0123456789abcde/x.js", None),
+        ("/static/0123456789abcdef0/x.js", None),
+        ("/static/0123456789ABCDEF/x.js", None),
+        ("/static/0123456789abcdef/", None),
+        ("/static/0123456789abcdef/a//b", None),
+        ("/static/0123456789abcdef/a/../b", None),
+        ("/static/0123456789abcdef/./b", None),
+        ("/static/0123456789abcdef/a/", None),
+        ("/static/0123456789abcdef/%61", None),
+        ("/static/0123456789abcdef/a b", None),
+        ("/x/static/0123456789abcdef/a", None),
+    ],
+)
+def test_a_published_file_has_a_plain_name(path: str, name: str | None) -> None:
+    assert PATHS.static(path) == name
+
+
+def test_a_link_is_told_from_others_however_it_is_spelt() -> None:
+    token = "x" * 50 + "".join(chr(ord("a") + number) for number in range(26)) + "0123456789"
+    link = PATHS.link(f"/player/run/{token}")
+    assert link == token[-33:-1]
+    assert PATHS.link(f"/player/session/{token}/launch?x#y") == link
+    assert PATHS.link("/player/run/" + "".join(f"%{ord(character):x}" for character in token)) == link
+    assert PATHS.link(f"/player/run/{token[:-1]}1") == link, "bits of the last character may mean nothing"
+    assert PATHS.link("/player/run/short") == "short"
+    assert PATHS.link("/player/run/") is None
+    assert PATHS.link("/api/v1/packages") is None

@@ -50,8 +50,10 @@ def envoy_blocks() -> dict[str, list[str]]:
     methods = routes.public_methods(routes.services_of(service_files()))
     rest = routes.rest_routes(methods)
     return {
-        "rest routes": routes.rest_lines(rest),
-        "method not allowed": routes.refusal_lines(rest),
+        "content routes": routes.rest_lines(routes.of_origin(rest, "content")),
+        "content method not allowed": routes.refusal_lines(routes.of_origin(rest, "content")),
+        "rest routes": routes.rest_lines(routes.of_origin(rest, "base")),
+        "method not allowed": routes.refusal_lines(routes.of_origin(rest, "base")),
         "grpc routes": routes.grpc_lines(methods),
         "untold answers": catalogue.untold_lines(),
         "local replies": catalogue.mapper_lines(),

@@ -215,7 +215,7 @@ def _fit_manager(manager: dict[str, Any], settings: Settings) -> None:
     content, base, _ = manager["route_config"]["virtual_hosts"]
     content["domains"] = _domains(settings.content_base_url)
     base["domains"] = _base_domains(settings)
-    for route in content["routes"]:
+    for route in [*content["routes"], *base["routes"]]:
         if route.get("route", {}).get("cluster") == "storage":
             for metadata in route["metadata"]["filter_metadata"].values():
                 if "bucket" in metadata:

@@ -1,7 +1,7 @@
 """Routes of envoy.yaml, from the protos: REST by `google.api.http`, native gRPC, and 405 for every other method."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ _RETRY_READ = "*retry_read"
 # Learners' pages: many, so that they have a share of the servers apart from health.
 _PLAYER = "scorm.v1.PlayerService/"
 UPLOAD_IDLE_SECONDS = 3600
+# At least what the filter `buffer` may hold: with less, requests hang. The base host has it for all of its routes.
+_BODY_BYTES = 4 * 1024 * 1024
 # For all of a call, however slowly its request comes or its answer is read; less where it needs no key.
 UNARY_SECONDS = 60
 OPEN_SECONDS = 30
@@ -25,13 +27,17 @@ OPEN_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class RestRoute:
-    """One HTTP binding of an RPC. `path` is its template, such as `/api/v1/packages/{package_id}`."""
+    """One HTTP binding of an RPC. `path` is its template, such as `/api/v1/packages/{package_id}`.
+
+    What is `safe` may be asked of a second server where the first one broke off.
+    """
 
     rpc: str
     method: str
     path: str
     streams: bool
     access: Access
+    safe: bool = False
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -81,11 +87,22 @@ def _bindings(method: MethodDescriptor) -> Iterable[RestRoute]:
             path=path,
             streams=method.client_streaming,
             access=access_of(method),
+            safe=_is_safe(method),
         )
 
 
+def _is_safe(method: MethodDescriptor) -> bool:
+    """Commits are numbered, so that a second one does no harm; and the browser of a page that goes sends them once."""
+    return method.GetOptions().Extensions[_HTTP].WhichOneof("pattern") == "get" or method.name == "CommitRun"
+
+
+def of_origin(routes: Iterable[RestRoute], origin: str) -> list[RestRoute]:
+    """Those that the host serves, "base" or "content"."""
+    return [route for route in routes if route.access.origin == origin]
+
+
 def rest_lines(routes: Iterable[RestRoute]) -> list[str]:
-    """The block `rest routes`."""
+    """The blocks `rest routes` and `content routes`."""
     return [line for route in routes for line in _rest_lines(route)]
 
 
@@ -94,14 +111,21 @@ def _rest_lines(route: RestRoute) -> list[str]:
     if route.path == "/api/health":
         # What the gateway writes itself where no server is up.
         metadata += f', health: "{VERSION}"'
+    if player := route.rpc.startswith(_PLAYER):
+        metadata += ", player: true"
     if route.variables:
         metadata += f", bound: [{', '.join(_spellings(route.variables))}]"
     filters = [_context(route.access), "envoy.filters.http.grpc_json_transcoder: *enabled"]
     filters += _whole(streams=route.streams)
+    if player:
+        # Its own pages ask, and no key does.
+        filters += ["envoy.filters.http.cors: *left_out", "envoy.filters.http.local_ratelimit: *left_out"]
+    limit = [f"  request_body_buffer_limit: {_BODY_BYTES}"] if route.access.origin == "content" else []
     return [
         f"- name: {route.rpc}",
         f"  match: {{{_path_match(route.path)}, headers: [{_method_match(route.methods)}]}}",
-        f"  route: {{{_action(route.rpc, route.access, safe=route.method == 'GET', streams=route.streams)}}}",
+        f"  route: {{{_action(route.rpc, route.access, safe=route.safe, streams=route.streams)}}}",
+        *limit,
         f"  metadata: {{filter_metadata: {{scorm.edge: {{{metadata}}}}}}}",
         "  typed_per_filter_config:",
         *(f"    {line}" for line in filters),
@@ -114,19 +138,21 @@ def _spellings(fields: Iterable[str]) -> Iterable[str]:
         yield from dict.fromkeys((field, re.sub(r"_([a-z])", lambda found: found[1].upper(), field)))
 
 
-def refusal_lines(routes: Iterable[RestRoute]) -> list[str]:
-    """The block `method not allowed`: for each path the methods that it has."""
+def refusal_lines(routes: Sequence[RestRoute]) -> list[str]:
+    """The blocks `method not allowed` and `content method not allowed`: for each path the methods that it has."""
     allowed: dict[str, list[str]] = {}
     for route in routes:
         allowed.setdefault(route.path, []).extend(route.methods)
-    return [line for path, methods in allowed.items() for line in _refusal_lines(path, methods)]
+    origins = {route.path: route.access.origin for route in routes}
+    return [line for path, methods in allowed.items() for line in _refusal_lines(path, methods, origins[path])]
 
 
-def _refusal_lines(path: str, methods: list[str]) -> list[str]:
+def _refusal_lines(path: str, methods: list[str], origin: str) -> list[str]:
     refusal = f'scope: public, class: none, refuse: METHOD_NOT_ALLOWED, allow: "{", ".join(sorted(methods))}"'
     return [
         f"- match: {{{_path_match(path)}}}",
-        "  route: *nowhere",
+        # The filter for CORS answers no direct response; nobody calls the content host from elsewhere.
+        "  direct_response: {status: 405}" if origin == "content" else "  route: *nowhere",
         f"  metadata: {{filter_metadata: {{scorm.edge: {{{refusal}}}}}}}",
     ]
 
@@ -139,7 +165,7 @@ def grpc_lines(methods: Iterable[MethodDescriptor]) -> list[str]:
 def _grpc_lines(method: MethodDescriptor) -> list[str]:
     name, access = f"{method.containing_service.full_name}/{method.name}", access_of(method)
     filters = [_context(access), *_whole(streams=method.client_streaming)]
-    action = _action(name, access, safe=access.scope in ("read", "public"), streams=method.client_streaming)
+    action = _action(name, access, safe=_is_safe(method), streams=method.client_streaming)
     return [
         f"- name: grpc {name}",
         f"  match: {{path: /{name}, grpc: {{}}}}",

@@ -65,6 +65,18 @@ function answers.error(reason, request_id, content)
   return body(reason, message, "{}", request_id)
 end
 
+-- The page for a browser in place of this body, as server/rpc/pages.py writes it.
+function answers.page(json, request_id)
+  local reason = json:match('^{"error":{"code":"([%u_]+)"')
+  local entry, page = catalogue.by_reason[reason], catalogue.page
+  local passing = entry.http == "429" or tonumber(entry.http) >= 500
+  return (page.text:gsub("{([%l_]+)}", {
+    reason = reason, message = entry.message, hint = passing and page.passing or page.lasting, request_id = request_id,
+  }))
+end
+
+answers.page_type, answers.page_policy = catalogue.page.content_type, catalogue.page.policy
+
 local KINDS = {
   TYPE_INT32 = "an integer", TYPE_UINT32 = "a non-negative integer", TYPE_INT64 = "an integer",
   TYPE_UINT64 = "a non-negative integer", TYPE_BOOL = "true or false", TYPE_DOUBLE = "a number",

@@ -127,6 +127,12 @@ local function ask_static(handle, headers)
   objects.ask_for(handle:headers(), handle:metadata():get("bucket"), object)
 end
 
+-- Whether a browser is to show the answer, so that an error should be a page too. As server/rpc/pages.py.
+local function wants_page(headers, method)
+  if method ~= "GET" and method ~= "HEAD" then return false end
+  return (headers:get("accept") or ""):lower():find("text/html", 1, true) ~= nil
+end
+
 function envoy_on_request(handle)
   local headers, route = handle:headers(), handle:metadata()
   local metadata = handle:streamInfo():dynamicMetadata()
@@ -183,7 +189,10 @@ function envoy_on_request(handle)
   -- A scope that this filter does not know goes to the key filter, which refuses it.
   request.known = scope == "public"
   if request.known then request.lookup = "open" end
-  if route:get("player") then request.lookup, request.link = "player", paths.link(path) end
+  if route:get("player") then
+    request.lookup, request.link = "player", paths.link(path)
+    request.page = wants_page(headers, method)
+  end
   return proceed(handle, metadata, request, route:get("refuse"), route:get("allow"))
 end
 
@@ -230,11 +239,11 @@ local function drop_body(handle, length)
   if length then headers:replace("content-length", length) else headers:remove("content-length") end
 end
 
-local function put_json(handle, json)
+local function put_error(handle, text, kind)
   local body = handle:body(true)
   -- The wrapper from before is dead: `body` may have waited.
-  handle:headers():replace("content-type", "application/json")
-  if body then body:setBytes(json) else handle:logErr("an error without a body to write it in") end
+  handle:headers():replace("content-type", kind)
+  if body then body:setBytes(text) else handle:logErr("an error without a body to write it in") end
 end
 
 local function set_if_absent(headers, name, value)
@@ -321,9 +330,9 @@ local function answer_rest(handle, headers, request, here)
   local status = headers:get(":status")
   -- A call that succeeded may choose any status, 503 for an unhealthy service too.
   local failed = here or tonumber(status) >= 400
-  local json
+  local text
   if failed then
-    status, json = rest_error(handle, headers, request, here, handle:metadata():get("health"))
+    status, text = rest_error(handle, headers, request, here, handle:metadata():get("health"))
     headers = handle:headers()
     headers:replace(":status", status)
     say_when(headers, status)
@@ -335,6 +344,11 @@ local function answer_rest(handle, headers, request, here)
   for _, name in ipairs(GRPC_HEADERS) do headers:remove(name) end
   headers:replace("x-content-type-options", "nosniff")
   headers:replace("referrer-policy", "no-referrer")
+  local kind = "application/json"
+  if text and request.page then
+    text, kind = answers.page(text, request.id), answers.page_type
+    headers:replace("content-security-policy", answers.page_policy)
+  end
   confine(headers, handle:metadata():get("player"))
   set_if_absent(headers, "cache-control", "no-store")
   if status == "204" or status == "304" then
@@ -342,11 +356,11 @@ local function answer_rest(handle, headers, request, here)
     return drop_body(handle)
   end
   if request.method == "HEAD" then
-    if json then headers:replace("content-type", "application/json") end
+    if text then headers:replace("content-type", kind) end
     -- Not every error's length is known without its body.
-    return drop_body(handle, not json and headers:get("content-length") or nil)
+    return drop_body(handle, not text and headers:get("content-length") or nil)
   end
-  if json then put_json(handle, json) end
+  if text then put_error(handle, text, kind) end
 end
 
 local CONTENT_HEADERS = {
@@ -411,7 +425,7 @@ local function answer_content(handle, headers, metadata, request, here)
     headers:replace("content-type", "application/json")
     return drop_body(handle)
   end
-  put_json(handle, json)
+  put_error(handle, json, "application/json")
 end
 
 -- The error of a native gRPC call that the core answered, but not in our words: only its transport, where a message is

@@ -13,9 +13,11 @@ _STYLE = "body{font:16px/1.5 sans-serif;max-width:34em;margin:15vh auto;padding:
 # The style by its hash, and nothing else: what is in the page can load or run nothing.
 _POLICY = (
     f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    # No frame-ancestors: a learner whose course is shown in a frame shall see what is wrong.
+    "base-uri 'none'; form-action 'none'"
 )
 _ROOT = "/player/"
+_TOO_MANY, _FAILED = 429, 500
 
 
 def wants_page(call: Call) -> bool:
@@ -24,14 +26,20 @@ def wants_page(call: Call) -> bool:
     return path.startswith(_ROOT) and "text/html" in accepted.lower()
 
 
+def hint(status: int) -> str:
+    """What to do about an error of this HTTP status."""
+    passing = status == _TOO_MANY or status >= _FAILED
+    return "Try again in a moment." if passing else "Ask whoever gave you the link for a new one."
+
+
 def error_page(error: Rendered, request_id: str) -> tuple[httpbody_pb2.HttpBody, tuple[tuple[str, str], ...]]:
-    """The page, and the initial metadata that it comes with."""
+    """The page, and the initial metadata that it comes with. The gateway has the same for errors of its own."""
     message = html.escape(error.message)
     page = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>{message}</title><style>{_STYLE}</style></head>"
-        f"<body><h1>{message}</h1><p>Ask whoever gave you the link for a new one.</p>"
+        f"<body><h1>{message}</h1><p>{hint(error.entry.http_status)}</p>"
         f"<p>{error.reason} {html.escape(request_id)}</p></body></html>"
     )
     headers = [("x-http-status", str(error.entry.http_status)), ("content-security-policy", _POLICY)]

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from google.api import httpbody_pb2
 
-from server.domain.errors import Conflict, Gone
+from server.domain.errors import Conflict, Gone, Unavailable
+from server.rpc.errors import render
 from tests.edge import Edge
 from tests.edge_upstreams import fail
 from tests.gateway.test_edge_answers import assert_error, exchange
@@ -178,6 +179,31 @@ def test_what_goes_wrong_is_told_as_documented(
     assert "frame-ancestors" not in response.headers["content-security-policy"], "it is shown in the page's frame"
 
 
+@pytest.mark.parametrize(("host", "path"), PAGES)
+@pytest.mark.parametrize(
+    ("error", "status", "words"), [(Gone(), 410, "for a new one"), (Unavailable(), 503, "Try again in a moment")]
+)
+def test_a_browser_is_shown_a_page_of_what_went_wrong(
+    edge: Edge, host: str, path: str, error: Exception, status: int, words: str
+) -> None:
+    edge.upstream.play = lambda request, context: fail(context, error)
+    headers = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8", "x-request-id": "page-1"}
+    response = httpx.get(url(edge, host, path), headers=headers)
+    assert (response.status_code, response.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert words in response.text
+    assert f"{render(error).reason} page-1" in response.text
+    assert "frame-ancestors" not in response.headers["content-security-policy"]
+    headed = httpx.head(url(edge, host, path), headers=headers)
+    assert (headed.status_code, headed.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert_error(httpx.get(url(edge, host, path), headers={"accept": "*/*"}), status, render(error).reason)
+
+
+def test_what_a_page_asks_is_told_in_json_whatever_it_accepts(edge: Edge) -> None:
+    edge.upstream.play = lambda request, context: fail(context, Gone())
+    response = httpx.post(edge.content_url + COMMIT, content=b"{}", headers={"accept": "text/html"})
+    assert_error(response, 410, "GONE")
+
+
 def test_the_api_still_may_be_framed_by_nobody(edge: Edge) -> None:
     response = httpx.get(f"{edge.base_url}/api/health")
     assert response.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
@@ -229,6 +255,12 @@ def test_a_link_has_a_limit_that_others_at_its_address_do_not_share(tmp_path: Pa
         response = httpx.get(f"{edge.content_url}/player/run/{TOKEN}", headers={"x-forwarded-for": "192.0.2.9"})
         assert_error(response, 429, "RATE_LIMIT_EXCEEDED")
         assert int(response.headers["retry-after"]) >= 1
+        shown = httpx.get(
+            f"{edge.content_url}/player/run/{TOKEN}", headers={"accept": "text/html", "x-request-id": "<b>"}
+        )
+        assert (shown.status_code, shown.headers["content-type"]) == (429, "text/html; charset=utf-8")
+        assert "<h1>Rate limit exceeded</h1>" in shown.text
+        assert "<b>" not in shown.text
         spelt = "".join(f"%{ord(character):02x}" for character in TOKEN)
         assert statuses(edge, 1, spelt) == [429], "the same link"
         assert httpx.post(f"{edge.base_url}/player/session/{TOKEN}/launch").status_code == 429

@@ -2,6 +2,7 @@
 
 import json
 import urllib.parse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 from lupa import luajit21
 
 from server.dev.gateway.check_lua import faults
+from server.domain.errors import Conflict, Gone, NotFound, Unavailable
+from server.rpc.errors import render
+from server.rpc.pages import error_page
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -211,6 +215,15 @@ def test_misspelt_names_and_syntax_errors_are_found(tmp_path: Path) -> None:
 )
 def test_a_published_file_has_a_plain_name(path: str, name: str | None) -> None:
     assert PATHS.static(path) == name
+
+
+def test_the_gateways_page_of_an_error_is_the_servers() -> None:
+    for error in (Gone(), Unavailable(), NotFound(), Conflict("held")):
+        rendered = replace(render(error), details={})
+        ours, headers = error_page(replace(rendered, message=rendered.entry.message), "id-1")
+        assert ANSWERS.page(rendered.to_json("id-1"), "id-1") == ours.data.decode()
+        assert ANSWERS.page_policy == dict(headers)["content-security-policy"]
+        assert ANSWERS.page_type == ours.content_type
 
 
 def test_a_link_is_told_from_others_however_it_is_spelt() -> None:

@@ -91,6 +91,8 @@ def test_the_next_index_is_what_stored_and_given_leave_free() -> None:
 def test_a_record_that_is_refused_leaves_a_gap() -> None:
     given = {"cmi.objectives.0.id": "a", "cmi.objectives.1.id": "", "cmi.objectives.2.id": "c"}
     assert SCORM_2004.faults({}, given).keys() == {"cmi.objectives.1.id", "cmi.objectives.2.id"}
+    given = {"cmi.objectives.0.success_status": "passed", "cmi.objectives.1.id": "b"}
+    assert SCORM_2004.faults({}, given).keys() == given.keys()
 
 
 def test_collections_within_a_record_have_no_gaps_either() -> None:

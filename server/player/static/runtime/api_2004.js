@@ -67,7 +67,15 @@ export function createApi2004({ model, host }) {
     if (state === "terminated") return refused("false", "104");
     if (state === "running") return refused("false", "103");
     if (argument !== "") return refused("false", "201", ARGUMENT);
-    host.initialized();
+    return begin();
+  }
+
+  function begin() {
+    try {
+      host.initialized();
+    } catch (error) {
+      return refused("false", "102", `The player failed: ${error?.message}`);
+    }
     state = "running";
     return finished();
   }

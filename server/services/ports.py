@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Protocol, TypeVar, overload
+from typing import Any, BinaryIO, Protocol, TypeVar, overload
 from uuid import UUID
 
 from server.domain.api_keys import ApiKey, KeyIdentity, Plan, Tenant, TenantUsage
@@ -44,6 +44,14 @@ class Transaction(Protocol):
 
     async def run(self, query: Query[T]) -> T:
         """Runs one query. Raises DatabaseFailed, and Unavailable where Postgres cannot be reached."""
+        ...
+
+    async def run_all(self, *queries: Query[Any]) -> tuple[Any, ...]:
+        """Runs queries one after the other in one round trip: what each answers."""
+        ...
+
+    async def finish(self, *queries: Query[Any]) -> None:
+        """Runs queries and commits, in one round trip. Nothing may be run afterwards."""
         ...
 
 

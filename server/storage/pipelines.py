@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -27,6 +27,7 @@ from server.storage.sql import SqlQuery, as_sql
 T = TypeVar("T")
 
 _BEGIN: Step = (b"BEGIN", ())
+_COMMIT: Step = (b"COMMIT", ())
 
 STATEMENT_TIMEOUT_MS = 10_000
 
@@ -140,22 +141,45 @@ class _PostgresTransaction:
         self._connections = connections
         self._opening = [_BEGIN, *prefix]
         self._connection: Connection | None = None
+        self._is_finished = False
 
     async def run(self, query: Query[T]) -> T:
-        sql = as_sql(query)
-        self._connections.traffic.statements += 1
+        (value,) = await self.run_all(query)
+        return cast(T, value)
+
+    async def run_all(self, *queries: Query[Any]) -> tuple[Any, ...]:
+        sql = [as_sql(query) for query in queries]
+        self._connections.traffic.statements += len(sql)
+        steps = list(map(_step, sql))
         if self._connection is None:
-            self._connection, answers = await self._connections.start([*self._opening, _step(sql)])
+            self._connection, answers = await self._connections.start([*self._opening, *steps])
         else:
-            try:
-                answers = await self._connections.run(self._connection, [_step(sql)])
-            except psycopg.Error as error:
-                raise as_domain_error(error) from error
-        return _value(sql, answers[-1])
+            answers = await self._exchange(self._connection, steps)
+        told = answers[len(answers) - len(sql) :]
+        return tuple(_value(query, answer) for query, answer in zip(sql, told, strict=True))
+
+    async def finish(self, *queries: Query[Any]) -> None:
+        if self._connection is None:
+            # The first round trip may be tried again on another connection: not with a COMMIT in it.
+            await self.run_all(*queries)
+            await self.commit()
+            return
+        sql = [as_sql(query) for query in queries]
+        self._connections.traffic.statements += len(sql)
+        if self._connection.info.transaction_status != TransactionStatus.INTRANS:
+            raise DatabaseFailed
+        await self._exchange(self._connection, [*map(_step, sql), _COMMIT])
+        self._is_finished = True
+
+    async def _exchange(self, connection: Connection, steps: Sequence[Step]) -> list[Answer]:
+        try:
+            return await self._connections.run(connection, steps)
+        except psycopg.Error as error:
+            raise as_domain_error(error) from error
 
     async def commit(self) -> None:
         """Commits what ran. Raises DatabaseFailed where a query had failed and its error was swallowed."""
-        if self._connection is None:
+        if self._connection is None or self._is_finished:
             return
         if self._connection.info.transaction_status != TransactionStatus.INTRANS:
             raise DatabaseFailed
@@ -164,6 +188,7 @@ class _PostgresTransaction:
             await self._connection.commit()
         except psycopg.Error as error:
             raise as_domain_error(error) from error
+        self._is_finished = True
 
     async def release(self) -> None:
         """Gives the connection back, rolled back unless it was committed."""

@@ -12,7 +12,9 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -20,8 +22,10 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
 SERVER_ROLE = "scorm_server"
@@ -36,7 +40,10 @@ TIME = DateTime(timezone=True)
 BYTES = BigInteger()
 HASH = LargeBinary()
 JSON = JSONB()
+# Kept as it was written: what jsonb refuses too.
+PLAIN_JSON = postgresql.JSON()
 BOOLEAN = Boolean()
+SCORE_PARTS = ("scaled", "raw", "min", "max")
 
 tenants = Table(
     "tenants",
@@ -199,4 +206,149 @@ import_job_counts = Table(
     Column("cancelled", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("tenant_id", name="import_job_counts_pkey"),
     ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="import_job_counts_tenant_fkey"),
+)
+
+# One attempt of one learner on one package. `shared` are the stores of adl.data, by target. No foreign key to the
+# package: its sessions go after it, in the background, and nothing shows them meanwhile.
+sessions = Table(
+    "sessions",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("session_id", UUID, nullable=False),
+    Column("package_id", UUID, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("user_name", Text),
+    Column("attempt", Integer, nullable=False),
+    Column("completion_status", Text, nullable=False),
+    Column("success_status", Text, nullable=False),
+    *(Column(f"score_{part}", Double) for part in SCORE_PARTS),
+    *(Column(f"explicit_{part}", Boolean, nullable=False) for part in ("completion", "success", "score")),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("session_time_ms", BigInteger),
+    Column("launches", Integer, nullable=False),
+    Column("holder", Integer, nullable=False),
+    Column("runs", Integer, nullable=False),
+    Column("current_item", Text),
+    Column("is_over", Boolean, nullable=False),
+    Column("shared", PLAIN_JSON),
+    Column("redirect_url", Text),
+    Column("links_valid_from", TIME),
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "session_id", name="sessions_pkey"),
+    UniqueConstraint("tenant_id", "package_id", "user_id", "attempt", name="sessions_attempt_key"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="sessions_tenant_fkey"),
+    CheckConstraint(
+        "completion_status IN ('not_attempted', 'incomplete', 'completed')", name="sessions_completion_status_check"
+    ),
+    CheckConstraint("success_status IN ('unknown', 'passed', 'failed')", name="sessions_success_status_check"),
+)
+_NEWEST_SESSIONS = (sessions.c.created_at.desc(), sessions.c.session_id.desc())
+# A page of all, and of one filter each, is read in the order of an index; so is the one of the documented example.
+Index("sessions_newest_idx", sessions.c.tenant_id, *_NEWEST_SESSIONS)
+Index("sessions_of_package_idx", sessions.c.tenant_id, sessions.c.package_id, *_NEWEST_SESSIONS)
+Index("sessions_of_user_idx", sessions.c.tenant_id, sessions.c.user_id, *_NEWEST_SESSIONS)
+Index("sessions_of_completion_idx", sessions.c.tenant_id, sessions.c.completion_status, *_NEWEST_SESSIONS)
+Index("sessions_of_success_idx", sessions.c.tenant_id, sessions.c.success_status, *_NEWEST_SESSIONS)
+Index(
+    "sessions_of_package_completion_idx",
+    sessions.c.tenant_id,
+    sessions.c.package_id,
+    sessions.c.completion_status,
+    *_NEWEST_SESSIONS,
+)
+
+# What a session knows of an item that was opened or written. `item_key` is a hash of `item_id`, which may be longer
+# than an index takes. `cmi_data` is text of ours: what courses store is no Unicode at times.
+session_items = Table(
+    "session_items",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("session_id", UUID, nullable=False),
+    Column("item_key", UUID, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("cmi_data", PLAIN_JSON, nullable=False),
+    Column("completion_status", Text, nullable=False),
+    Column("success_status", Text, nullable=False),
+    *(Column(f"score_{part}", Double) for part in SCORE_PARTS),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("launch", Integer, nullable=False),
+    Column("applied", BigInteger, nullable=False),
+    Column("entry", Text, nullable=False),
+    Column("is_initialized", Boolean, nullable=False),
+    Column("is_terminated", Boolean, nullable=False),
+    Column("is_review", Boolean, nullable=False),
+    Column("overruled", PLAIN_JSON),
+    PrimaryKeyConstraint("tenant_id", "session_id", "item_key", name="session_items_pkey"),
+    ForeignKeyConstraint(
+        ["tenant_id", "session_id"],
+        ["sessions.tenant_id", "sessions.session_id"],
+        name="session_items_session_fkey",
+        ondelete="CASCADE",
+    ),
+)
+
+# Launch 0 is that of a caller that never launches. `items` are the times that courses told, by item.
+session_launches = Table(
+    "session_launches",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("session_id", UUID, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("launch_id", UUID, nullable=False),
+    Column("begun_at", TIME, nullable=False),
+    Column("opened_at", TIME),
+    Column("is_review", Boolean, nullable=False),
+    Column("told_ms", BigInteger, nullable=False),
+    Column("items", PLAIN_JSON, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "session_id", "number", name="session_launches_pkey"),
+    ForeignKeyConstraint(
+        ["tenant_id", "session_id"],
+        ["sessions.tenant_id", "sessions.session_id"],
+        name="session_launches_session_fkey",
+        ondelete="CASCADE",
+    ),
+)
+
+# xAPI statements of what happened in sessions. They outlive session and package.
+session_statements = Table(
+    "session_statements",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("statement_id", UUID, nullable=False),
+    Column("session_id", UUID, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("stored_at", TIME, nullable=False),
+    Column("statement", PLAIN_JSON, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "statement_id", name="session_statements_pkey"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="session_statements_tenant_fkey"),
+)
+Index("session_statements_of_session_idx", session_statements.c.tenant_id, session_statements.c.session_id)
+
+# How many sessions there are, by package and status; those of all packages together under the nil UUID. Exact with the
+# changes that the worker has not counted yet: who changes a session adds a row there, and waits for nobody.
+session_counts = Table(
+    "session_counts",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("package_id", UUID, nullable=False),
+    Column("completion_status", Text, nullable=False),
+    Column("success_status", Text, nullable=False),
+    Column("session_count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "package_id", "completion_status", "success_status", name="session_counts_pkey"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="session_counts_tenant_fkey"),
+)
+session_count_changes = Table(
+    "session_count_changes",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("change_id", BigInteger, Identity(always=True), nullable=False),
+    Column("package_id", UUID, nullable=False),
+    Column("completion_status", Text, nullable=False),
+    Column("success_status", Text, nullable=False),
+    Column("difference", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "change_id", name="session_count_changes_pkey"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="session_count_changes_tenant_fkey"),
 )

@@ -1,7 +1,7 @@
 """Ports of the services with a span around each use. Outside of a trace that is kept they make none."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, BinaryIO, TypeVar, overload
 from uuid import UUID
@@ -74,6 +74,18 @@ class _TracedTransaction:
         named = {"db.system.name": "postgresql", "db.operation.name": _statement(query)}
         with _span(self._tracer, "postgres statement", **named):
             return await self._transaction.run(query)
+
+    async def run_all(self, *queries: Query[Any]) -> tuple[Any, ...]:
+        with self._statements(queries):
+            return await self._transaction.run_all(*queries)
+
+    async def finish(self, *queries: Query[Any]) -> None:
+        with self._statements(queries):
+            await self._transaction.finish(*queries)
+
+    def _statements(self, queries: Sequence[Query[Any]]) -> AbstractContextManager[Any]:
+        names = " ".join(map(_statement, queries))
+        return _span(self._tracer, "postgres statement", **{"db.system.name": "postgresql", "db.operation.name": names})
 
 
 class TracedBlobs:

@@ -1,0 +1,189 @@
+"""What a player's commit does: pure, and harmless however often, late or out of order it comes.
+
+A commit has everything that changed since `base`, the last commit that the player knows to be stored. So of two commits
+of a run the one with the greater number contains the other, and a lesser one that comes later has nothing to say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from server.domain.cmi.durations import parse_duration
+from server.domain.cmi.elements import Version
+from server.domain.cmi.model import model_of
+from server.domain.sessions.course import Course
+from server.domain.sessions.judge import decides_completion, decides_score, decides_success, judge
+from server.domain.sessions.launches import require_holder
+from server.domain.sessions.model import ItemState, Launch, RunTime, Session, Standing
+from server.domain.sessions.roll_up import overruled, roll_up, settle
+
+_SESSION_TIME = ("cmi.core.session_time", "cmi.session_time")
+_STORE = "adl.data."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """What a player sends. `launch` and `run` say where the values come from.
+
+    `ages_ms` tells how long ago an element was set, where that is more than a moment.
+    """
+
+    launch: int
+    run: int
+    number: int
+    base: int
+    values: Mapping[str, str]
+    ages_ms: Mapping[str, int] = field(default_factory=dict)
+    initialized: bool = False
+    terminated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What a commit leads to. `resend_from` is the commit that the player must begin from; then nothing has changed.
+
+    `rejected` are elements that were not stored, and why. `changed` False: there is nothing to save.
+    """
+
+    session: Session
+    item: ItemState
+    launch: Launch
+    changed: bool = True
+    resend_from: int | None = None
+    rejected: Mapping[str, str] = field(default_factory=dict)
+
+
+def apply_commit(
+    session: Session,
+    item: ItemState,
+    launch: Launch,
+    commit: Commit,
+    *,
+    course: Course,
+    others: Mapping[str, Standing],
+    at: datetime,
+) -> Committed:
+    """Applies the commit. `others` are the standings of the items that were opened. Raises TakenOver."""
+    require_holder(session, commit.launch)
+    unchanged = Committed(session=session, item=item, launch=launch, changed=False)
+    # An item that was opened again, or has told that it ended: whatever comes now is late.
+    if commit.run < item.run or commit.number <= item.applied or item.is_terminated:
+        return unchanged
+    if commit.run > item.run or commit.base > item.applied:
+        return replace(unchanged, resend_from=item.applied if commit.run == item.run else 0)
+    values, rejected = acceptable(item, _current(item, commit, at), version=course.version)
+    stored = replace(
+        item,
+        values={**item.values, **_own(values)},
+        applied=commit.number,
+        is_initialized=item.is_initialized or commit.initialized or bool(commit.values),
+        is_terminated=commit.terminated,
+    )
+    shared = shared_after(session, values, course=course, item_id=item.id)
+    timed = count_time(replace(session, shared=shared), stored, launch, values)
+    written = decide(timed.session, timed.item, values, course=course, others=others)
+    return Committed(
+        session=replace(written.session, updated_at=at, revision=session.revision + 1),
+        item=written.item,
+        launch=timed.launch,
+        rejected=rejected,
+    )
+
+
+def _current(item: ItemState, commit: Commit, at: datetime) -> Mapping[str, str]:
+    """The values without those that a caller of the API has overwritten since they were set."""
+    if not item.overruled:
+        return commit.values
+    return {
+        element: value
+        for element, value in commit.values.items()
+        if element not in item.overruled
+        or at - timedelta(milliseconds=commit.ages_ms.get(element, 0)) > item.overruled[element]
+    }
+
+
+def acceptable(
+    item: ItemState, values: Mapping[str, str], *, version: Version
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What of a player's values may be stored, and why the others may not: one fault does not lose the rest."""
+    faults = model_of(version).faults(item.values, values)
+    if not faults:
+        return values, {}
+    return {element: value for element, value in values.items() if element not in faults}, faults
+
+
+def _own(values: Mapping[str, str]) -> dict[str, str]:
+    return {element: value for element, value in values.items() if not element.startswith((_STORE, "adl.nav."))}
+
+
+def shared_after(session: Session, values: Mapping[str, str], *, course: Course, item_id: str) -> Mapping[str, str]:
+    """The stores that items share (SCORM 2004 4th Ed. RTE 4.3.1), after an item wrote to them."""
+    maps = course.launchable[item_id].data_maps
+    written = {
+        one.target: values[element]
+        for index, one in enumerate(maps)
+        if one.write_shared_data and (element := f"{_STORE}{index}.store") in values
+    }
+    return {**session.shared, **written} if written else session.shared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """A session, an item and a launch whose times agree."""
+
+    session: Session
+    item: ItemState
+    launch: Launch
+
+
+def count_time(session: Session, item: ItemState, launch: Launch, values: Mapping[str, str]) -> Timed:
+    """Counts the session time among the values. It is that of the whole run, so that the greatest counts."""
+    told = next((values[element] for element in _SESSION_TIME if element in values), None)
+    milliseconds = parse_duration(told) if told is not None else None
+    if milliseconds is None:
+        return Timed(session=session, item=item, launch=launch)
+    before = launch.items.get(item.id, RunTime(run=item.run))
+    more = max(0, milliseconds - before.run_ms)
+    times = {**launch.items, item.id: replace(before, run_ms=before.run_ms + more)}
+    return counted(session, replace(item, time_ms=item.time_ms + more), launch, replace(launch, items=times))
+
+
+def counted(session: Session, item: ItemState, before: Launch, after: Launch) -> Timed:
+    """The session with what the launch's time has grown by."""
+    grown = after.time_ms - before.time_ms
+    return Timed(
+        session=replace(session, time_ms=session.time_ms + grown, session_time_ms=after.time_ms),
+        item=item,
+        launch=after,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A session and an item whose standings agree."""
+
+    session: Session
+    item: ItemState
+
+
+def decide(
+    session: Session, item: ItemState, written: Mapping[str, str], *, course: Course, others: Mapping[str, Standing]
+) -> Written:
+    """Judges the item anew, and rolls it up. A run that only reviews decides nothing."""
+    if item.is_review:
+        return Written(session=session, item=item)
+    standing = judge(
+        item.values,
+        item=course.launchable[item.id],
+        version=course.version,
+        settings=session.package.settings,
+        is_terminated=item.is_terminated,
+    )
+    explicit = overruled(
+        session.explicit,
+        completion=decides_completion(written),
+        success=decides_success(written),
+        score=decides_score(written),
+    )
+    rolled = roll_up(course, {**others, item.id: standing})
+    return Written(session=settle(replace(session, explicit=explicit), rolled), item=replace(item, standing=standing))

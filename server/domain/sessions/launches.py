@@ -1,0 +1,131 @@
+"""Launches and runs: a launch is one sitting, a run is one opening of an item in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from server.domain.errors import Conflict
+from server.domain.manifest.model import Item
+from server.domain.sessions.course import Course, is_sco, objectives
+from server.domain.sessions.model import NO_LAUNCH, Completion, ItemState, Launch, RunTime, Session, Standing, Success
+
+# RTE 4.2.8, 4.2.21: an absent exit means normal, and time begins anew.
+_OF_ONE_RUN = ("cmi.core.session_time", "cmi.session_time", "cmi.core.exit", "cmi.exit")
+
+
+class TakenOver(Conflict):
+    """A newer launch holds the session."""
+
+    message = "The session was opened elsewhere"
+
+
+def begin_launch(session: Session, *, launch_id: UUID, at: datetime) -> tuple[Session, Launch]:
+    """A new launch, which holds the session once it is opened."""
+    number = session.launches + 1
+    launch = Launch(id=launch_id, number=number, begun_at=at)
+    return replace(session, launches=number, updated_at=at), launch
+
+
+def unlaunched(session: Session, *, launch_id: UUID, at: datetime) -> Launch:
+    """The launch of a caller that never launched."""
+    return Launch(id=launch_id, number=NO_LAUNCH, begun_at=at, opened_at=session.created_at)
+
+
+def open_launch(session: Session, launch: Launch, *, at: datetime) -> tuple[Session, Launch]:
+    """The launch's player takes the session, from whoever had it."""
+    return (
+        replace(session, holder=launch.number, is_over=False, updated_at=at),
+        replace(launch, opened_at=at, is_review=session.runs > 0 and is_settled(session.standing)),
+    )
+
+
+def require_holder(session: Session, launch: int) -> None:
+    """Raises TakenOver unless the launch holds the session."""
+    if launch != session.holder:
+        raise TakenOver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What a run begins with."""
+
+    session: Session
+    item: ItemState
+    launch: Launch
+
+
+def open_item(session: Session, item: ItemState, launch: Launch, *, course: Course, at: datetime) -> Opened:
+    """Begins a run of an item in the launch that holds the session.
+
+    What an earlier run stored stays, whatever its exit was: a session is one attempt.
+    """
+    run = session.runs + 1
+    described = course.launchable[item.id]
+    standing = item.standing
+    values = dict(item.values)
+    if standing.completion is Completion.NOT_ATTEMPTED:
+        # Who opens an asset has seen it: nothing else is ever told of it.
+        done = Completion.INCOMPLETE if is_sco(described) else Completion.COMPLETED
+        standing = replace(standing, completion=done)
+    if course.version == "2004" and not item.run:
+        values = _objectives_of(described) | values
+    for ephemeral in _OF_ONE_RUN:
+        values.pop(ephemeral, None)
+    opened = replace(
+        item,
+        values=values,
+        standing=standing,
+        run=run,
+        launch=launch.number,
+        applied=0,
+        entry=entry_of(item),
+        is_initialized=False,
+        is_terminated=False,
+        is_review=launch.is_review,
+        overruled={},
+    )
+    before = launch.items.get(item.id, RunTime())
+    times = {**launch.items, item.id: RunTime(earlier_ms=before.ms, run=run)}
+    return Opened(
+        session=replace(session, runs=run, current_item=item.id, updated_at=at),
+        item=opened,
+        launch=replace(launch, items=times),
+    )
+
+
+def _objectives_of(item: Item) -> dict[str, str]:
+    """RTE 4.2.17: the LMS knows the objectives of the manifest before the content does."""
+    return {f"cmi.objectives.{index}.id": one.identifier for index, one in enumerate(objectives(item))}
+
+
+def is_settled(standing: Standing) -> bool:
+    """Whether there is nothing left to gain: whoever opens the course again only looks."""
+    return standing.completion is Completion.COMPLETED and standing.success is not Success.FAILED
+
+
+def entry_of(item: ItemState) -> str:
+    """cmi.entry (RTE 4.2.7; SCORM 1.2 RTE 3.4.4) of the next run, from how the latest one ended."""
+    if not item.run:
+        return "ab-initio" if not item.values else "resume"
+    if not item.is_initialized:
+        # Opened, and never spoken to: as if it had not been.
+        return "ab-initio" if not _written(item.values) else "resume"
+    if not item.is_terminated:
+        # Dropped: the tab was closed, or the network failed.
+        return "resume"
+    return "resume" if is_suspended(item) else ""
+
+
+def is_suspended(item: ItemState) -> bool:
+    """Whether the latest exit that the course told of means to go on later (RTE 4.2.8; 1.2 RTE 3.4.4)."""
+    return "suspend" in (item.values.get("cmi.core.exit"), item.values.get("cmi.exit"))
+
+
+def _written(values: Mapping[str, str]) -> bool:
+    return any(not element.startswith("cmi.objectives.") for element in values)
+
+
+def leave(session: Session, *, at: datetime) -> Session:
+    """The learner leaves the player."""
+    return replace(session, is_over=True, updated_at=at)

@@ -1,0 +1,158 @@
+"""What a caller of the API writes into a session."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from server.domain.cmi.durations import parse_duration
+from server.domain.cmi.elements import Version
+from server.domain.cmi.model import model_of
+from server.domain.errors import ValidationFailed
+from server.domain.sessions.commits import Timed, count_time, counted, decide, shared_after
+from server.domain.sessions.course import Course
+from server.domain.sessions.model import Completion, Explicit, ItemState, Launch, Score, Session, Standing, Success
+
+_SUSPEND_DATA = "cmi.suspend_data"
+MAX_SESSION_TIME_MS = 10 * 365 * 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionUpdate:
+    """What is to be written; None and empty leave things as they are."""
+
+    cmi_data: Mapping[str, str] = field(default_factory=dict)
+    completion: Completion | None = None
+    success: Success | None = None
+    score: Score | None = None
+    session_time: str | None = None
+    suspend_data: str | None = None
+    item_id: str | None = None
+    launch_id: str | None = None
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """Everything that belongs to an item."""
+        return self.cmi_data if self.suspend_data is None else {**self.cmi_data, _SUSPEND_DATA: self.suspend_data}
+
+    @property
+    def needs_item(self) -> bool:
+        """Whether it writes run-time data."""
+        return bool(self.cmi_data) or self.suspend_data is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updated:
+    """What an update leads to. `item` is None where it concerns none."""
+
+    session: Session
+    item: ItemState | None
+    launch: Launch
+
+
+def target_of(update: SessionUpdate, session: Session, course: Course) -> str | None:
+    """The item that the update is for, None where it is for none. Raises ValidationFailed under `item_id`."""
+    if update.item_id is not None:
+        if update.item_id not in course.launchable:
+            raise ValidationFailed.of("item_id", "Must be the id of an item of this package that can be opened")
+        return update.item_id
+    if course.only is not None:
+        return course.only.identifier
+    if not update.needs_item:
+        return None
+    if session.current_item not in course.launchable:
+        raise ValidationFailed.of(
+            "item_id", "Must name an item: the package has several, and none of them was opened yet"
+        )
+    return session.current_item
+
+
+def faults_of(update: SessionUpdate, stored: Mapping[str, str], *, version: Version) -> dict[str, list[str]]:
+    """Everything that is wrong with an update on top of what is stored, by request path."""
+    faults = {
+        f"cmi_data.{element}": [fault] for element, fault in model_of(version).faults(stored, update.cmi_data).items()
+    }
+    if update.suspend_data is not None:
+        given = {_SUSPEND_DATA: update.suspend_data}
+        if found := model_of(version).faults(stored, given):
+            faults["suspend_data"] = list(found.values())
+    if update.session_time is not None:
+        milliseconds = parse_duration(update.session_time)
+        if milliseconds is None or milliseconds > MAX_SESSION_TIME_MS:
+            faults["session_time"] = ["Must be a duration such as PT1H30M or 0001:30:00, at most ten years"]
+    return faults | (_score_faults(update.score) if update.score else {})
+
+
+def _score_faults(score: Score) -> dict[str, list[str]]:
+    faults = {
+        f"score.{part}": ["Must be a number"]
+        for part in ("scaled", "raw", "min", "max")
+        # NaN is the only value that differs from itself; infinities have no JSON either.
+        if (value := getattr(score, part)) is not None and (value != value or abs(value) == float("inf"))
+    }
+    if score.scaled is not None and not -1 <= score.scaled <= 1:
+        faults["score.scaled"] = ["Must be from -1 to 1"]
+    if score.min is not None and score.max is not None and score.min > score.max:
+        faults["score.min"] = ["Must not be greater than max"]
+    return faults
+
+
+def apply_update(
+    session: Session,
+    item: ItemState | None,
+    launch: Launch,
+    update: SessionUpdate,
+    *,
+    course: Course,
+    others: Mapping[str, Standing],
+    at: datetime,
+) -> Updated:
+    """Applies an update without faults."""
+    values = update.values
+    timed = Timed(session=session, item=item or ItemState(id=""), launch=launch)
+    if item is not None:
+        # A run that is under way knows nothing of this, and may still send what it had set before.
+        overruled = {**item.overruled, **dict.fromkeys(values, at)} if item.run and not item.is_terminated else {}
+        stored = replace(timed.item, values={**item.values, **values}, overruled=overruled)
+        shared = shared_after(session, values, course=course, item_id=item.id)
+        timed = count_time(replace(session, shared=shared), stored, launch, values)
+    timed = _tell_time(timed, update)
+    after, item_after = timed.session, timed.item
+    if item is not None and values:
+        # What a caller writes counts, whatever the learner's run may decide.
+        decided = decide(after, replace(item_after, is_review=False), values, course=course, others=others)
+        after, item_after = decided.session, replace(decided.item, is_review=item.is_review)
+    after = _set_explicitly(after, update)
+    return Updated(
+        session=replace(after, updated_at=at, revision=session.revision + 1),
+        item=item_after if item is not None else None,
+        launch=timed.launch,
+    )
+
+
+def _tell_time(timed: Timed, update: SessionUpdate) -> Timed:
+    """Counts the time that is told of the whole launch: again the greatest."""
+    milliseconds = parse_duration(update.session_time) if update.session_time is not None else None
+    if milliseconds is None:
+        return timed
+    launch = replace(timed.launch, told_ms=max(timed.launch.told_ms, milliseconds))
+    told = counted(timed.session, timed.item, timed.launch, launch)
+    # The only item, or the one that was named, spent it all.
+    grown = told.session.time_ms - timed.session.time_ms
+    return replace(told, item=replace(timed.item, time_ms=timed.item.time_ms + grown))
+
+
+def _set_explicitly(session: Session, update: SessionUpdate) -> Session:
+    before, explicit = session.standing, session.explicit
+    return replace(
+        session,
+        standing=Standing(
+            completion=update.completion or before.completion,
+            success=update.success or before.success,
+            score=before.score if update.score is None else update.score,
+        ),
+        explicit=Explicit(
+            completion=explicit.completion or update.completion is not None,
+            success=explicit.success or update.success is not None,
+            score=explicit.score or update.score is not None,
+        ),
+    )

@@ -1,0 +1,194 @@
+"""What the use cases of sessions need from the world, as promises. `server.storage` keeps them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from server.domain.etags import ANY, IfMatch
+from server.domain.packages import PackageSettings
+from server.domain.sessions.course import Course
+from server.domain.sessions.model import Completion, ItemState, Launch, Session, Standing, Success
+from server.domain.sessions.statements import Statement
+from server.services.ports import PageKey, Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFilter:
+    """Which sessions are asked for; None is all."""
+
+    package_id: UUID | None = None
+    user_id: str | None = None
+    completion: Completion | None = None
+    success: Success | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many there are. `is_estimate`: that many at least; counting them all would take too long."""
+
+    count: int
+    is_estimate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchedPackage:
+    """A package as a session needs it when it is created."""
+
+    title: str
+    version: str
+    settings: PackageSettings
+
+
+class CourseStore(Protocol):
+    """Manifests of packages."""
+
+    def course(self, *, tenant_id: UUID, package_id: UUID) -> Query[Course | None]:
+        """What is played of the package."""
+        ...
+
+
+class SessionStore(Protocol):
+    """Rows of `sessions`. A session whose package was deleted is not there any more."""
+
+    def get(self, *, tenant_id: UUID, session_id: UUID) -> Query[Session | None]:
+        """One session."""
+        ...
+
+    def lock(self, *, tenant_id: UUID, session_id: UUID) -> Query[Session | None]:
+        """As `get`; nobody else changes it until the transaction ends."""
+        ...
+
+    def hold_package(self, *, tenant_id: UUID, package_id: UUID) -> Query[LaunchedPackage | None]:
+        """The package, which nobody deletes until the transaction ends."""
+        ...
+
+    def latest(self, *, tenant_id: UUID, package_id: UUID, user_id: str) -> Query[Session | None]:
+        """The learner's latest attempt on the package."""
+        ...
+
+    def insert(self, session: Session) -> Query[bool]:
+        """A new attempt. False if another one of the same number came first."""
+        ...
+
+    def save(self, session: Session) -> Query[None]:
+        """Everything that may have changed of a locked session."""
+        ...
+
+    def delete(self, *, tenant_id: UUID, session_id: UUID, if_match: IfMatch = ANY) -> Query[Session | None]:
+        """Deletes it with its items and launches; None if there is none of those revisions."""
+        ...
+
+    def page(self, wanted: SessionFilter, *, tenant_id: UUID, limit: int, offset: int) -> Query[list[Session]]:
+        """Newest first."""
+        ...
+
+    def page_after(self, wanted: SessionFilter, *, tenant_id: UUID, limit: int, after: PageKey) -> Query[list[Session]]:
+        """As `page`, but what follows `after`."""
+        ...
+
+    def total(self, wanted: SessionFilter, *, tenant_id: UUID) -> Query[Total]:
+        """How many there are. Exact but for a learner with more than 100,000 sessions."""
+        ...
+
+    def count(self, changes: Sequence[tuple[Standing, int]], *, tenant_id: UUID, package_id: UUID) -> Query[None]:
+        """Adds to the totals: of each standing so many more."""
+        ...
+
+    def forget_package(self, *, tenant_id: UUID, package_id: UUID) -> Query[None]:
+        """Takes a deleted package's sessions from the totals."""
+        ...
+
+
+class SessionItemStore(Protocol):
+    """Rows of `session_items`."""
+
+    def all(self, *, tenant_id: UUID, session_id: UUID) -> Query[list[ItemState]]:
+        """Every item that was opened or written."""
+        ...
+
+    def get(self, *, tenant_id: UUID, session_id: UUID, item_id: str) -> Query[ItemState | None]:
+        """One item."""
+        ...
+
+    def standings(self, *, tenant_id: UUID, session_id: UUID) -> Query[Mapping[str, Standing]]:
+        """Of every item that was opened or written."""
+        ...
+
+    def save(self, item: ItemState, *, tenant_id: UUID, session_id: UUID) -> Query[None]:
+        """Writes it, whether it was there or not."""
+        ...
+
+
+class LaunchStore(Protocol):
+    """Rows of `session_launches`."""
+
+    def numbered(self, *, tenant_id: UUID, session_id: UUID, number: int) -> Query[Launch | None]:
+        """By number."""
+        ...
+
+    def named(self, *, tenant_id: UUID, session_id: UUID, launch_id: UUID) -> Query[Launch | None]:
+        """By id."""
+        ...
+
+    def latest(self, *, tenant_id: UUID, session_id: UUID) -> Query[Launch | None]:
+        """The one that began last."""
+        ...
+
+    def save(self, launch: Launch, *, tenant_id: UUID, session_id: UUID) -> Query[None]:
+        """Writes it, whether it was there or not."""
+        ...
+
+
+class StatementStore(Protocol):
+    """Where statements go."""
+
+    def add(self, statements: Sequence[Statement], *, tenant_id: UUID, session_id: UUID) -> Query[None]:
+        """Stores them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLink:
+    """What a link to a session says. `launch` is the number of the launch that it was made with, if it was."""
+
+    tenant_id: UUID
+    session_id: UUID
+    issued_at: datetime
+    expires_at: datetime
+    launch: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLink:
+    """What the address of a run-time page says. `session_id` None: it belongs to a preview, and nothing is recorded."""
+
+    tenant_id: UUID
+    package_id: UUID
+    session_id: UUID | None
+    launch: int
+    run: int
+    item_id: str
+    issued_at: datetime
+    expires_at: datetime
+
+
+class SessionSigner(Protocol):
+    """Makes tokens that the core reads again: everything is in them, nothing is stored."""
+
+    def sign_session(self, link: SessionLink) -> str:
+        """Opens the player."""
+        ...
+
+    def read_session(self, token: str) -> SessionLink | None:
+        """None unless it was signed here. It may have expired: the caller judges."""
+        ...
+
+    def sign_run(self, link: RunLink) -> str:
+        """Opens a run-time page."""
+        ...
+
+    def read_run(self, token: str) -> RunLink | None:
+        """As `read_session`."""
+        ...

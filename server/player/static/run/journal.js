@@ -1,0 +1,217 @@
+import { headerKey, readHeader, readValues } from "./stored.js";
+
+/** What a dismissed page sends first if not everything fits: all but what is usually long. */
+const LONG = /^cmi\.(suspend_data|interactions\.|comments|objectives\.|launch_data)/;
+
+/**
+ * The changes of one run that the server has not acknowledged. A change is in localStorage when `put` returns; where
+ * storage is blocked or full it is in memory only, and `durable` is false.
+ *
+ * Commit numbers: a number is in the stored header before it is handed out, and the header is read again each time,
+ * because the recovery page of another tab may have taken numbers since.
+ */
+export class Journal {
+  #storage;
+  #key;
+  #header;
+  #pending = new Map(); // element → {value, change}
+  #set = new Map(); // everything this run has set: element → value
+  #issued = new Map(); // commit number → what it held: {values: Map element → change, terminated}
+  #volatile = new Set(); // elements that are in memory only
+  #change = 0;
+  #bytes = 0;
+  #terminated = false;
+
+  /**
+   * @param {{storage: Storage | null, page: {session: string, launch: number, run: number, token: string,
+   *   commitUrl: string, acknowledged: number}}} options
+   */
+  constructor({ storage, page }) {
+    this.#storage = storage;
+    this.#key = headerKey(page);
+    const { token, commitUrl, launch, run, acknowledged } = page;
+    this.#header = { token, commitUrl, launch, run, next: acknowledged + 1, base: acknowledged, terminated: false, at: 0 };
+    this.#resume();
+  }
+
+  /** What an earlier load of this same page left here: the data model starts with it. */
+  get leftOver() {
+    return Object.fromEntries([...this.#pending].map(([element, { value }]) => [element, value]));
+  }
+
+  /** Whether everything unsent would survive the browser. */
+  get durable() {
+    return this.#volatile.size === 0;
+  }
+
+  get empty() {
+    return this.#pending.size === 0 && !this.#header.terminated;
+  }
+
+  /** A number that grows with each change; compare it to know whether there was one. */
+  get change() {
+    return this.#change;
+  }
+
+  /** How many characters were changed since the last commit was built. */
+  get unsentSize() {
+    return this.#bytes;
+  }
+
+  /** Keeps a change. */
+  put(element, value) {
+    this.#change += 1;
+    this.#bytes += element.length + value.length;
+    this.#pending.set(element, { value, change: this.#change });
+    this.#set.set(element, value);
+    this.#store(element, value);
+  }
+
+  /** Keeps that the course has called Terminate. */
+  terminate() {
+    this.#change += 1;
+    this.#terminated = true;
+    this.#header.terminated = true;
+    this.#writeHeader();
+  }
+
+  /** Forgets that the course had called Terminate: it initialized again, as it may after this page was reloaded. */
+  initialize() {
+    if (!this.#terminated) return;
+    this.#terminated = false;
+    this.#header.terminated = false;
+    this.#settleHeader();
+  }
+
+  /** Builds a commit of everything unacknowledged. */
+  whole() {
+    return this.#commit([...this.#pending.keys()], this.#header.base, this.#terminated);
+  }
+
+  /** Builds a commit of what changed after commit `number`; the server needs that one first. */
+  after(number) {
+    const held = this.#issued.get(number)?.values ?? new Map();
+    const changed = [...this.#pending].filter(([element, { change }]) => held.get(element) !== change);
+    return this.#commit(changed.map(([element]) => element), number, this.#terminated);
+  }
+
+  /** Builds a commit of results and status alone. It does not terminate, so that the rest may still follow. */
+  essentials() {
+    const short = [...this.#pending.keys()].filter((element) => !LONG.test(element));
+    return { ...this.#commit(short, this.#header.base, false), partial: true };
+  }
+
+  /**
+   * Takes the server's word that it has commit `applied`. False if that is no number of this page: then recovery in
+   * another tab was faster, nothing counts as acknowledged, and the next commit gets a greater number.
+   */
+  acknowledge(applied) {
+    const held = this.#issued.get(applied);
+    this.#header.next = Math.max(this.#header.next, applied + 1);
+    if (!held) {
+      if (applied <= this.#header.base) return true; // known, by an answer that was faster
+      if (!this.empty) this.#writeHeader();
+      return false;
+    }
+    for (const [element, change] of held.values) {
+      if (this.#pending.get(element)?.change === change) this.#remove(element);
+    }
+    if (held.terminated) this.#header.terminated = false;
+    this.#header.base = Math.max(this.#header.base, applied);
+    for (const number of this.#issued.keys()) if (number <= applied) this.#issued.delete(number);
+    this.#settleHeader();
+    return true;
+  }
+
+  /** Makes everything this run has set due again, because the server does not have what `base` stands for. */
+  resendFrom(base) {
+    for (const [element, value] of this.#set) {
+      if (!this.#pending.has(element)) this.#pending.set(element, { value, change: this.#change });
+    }
+    if (this.#terminated) this.#header.terminated = true;
+    this.#header.base = base;
+    this.#writeHeader();
+  }
+
+  /** Another tab wrote this run's header: never fall behind its numbers. */
+  heard(event) {
+    if (event.key === this.#key) this.#adoptNumbers();
+  }
+
+  /** Forgets everything, because the server will take nothing from this page any more. */
+  abandon() {
+    for (const element of [...this.#pending.keys()]) this.#remove(element);
+    this.#header.terminated = false;
+    this.#settleHeader();
+    this.#storage = null;
+  }
+
+  #resume() {
+    const header = this.#storage && readHeader(this.#storage, this.#key);
+    if (!header) return;
+    this.#header.next = Math.max(this.#header.next, header.next);
+    this.#header.terminated = this.#terminated = Boolean(header.terminated);
+    for (const [element, value] of readValues(this.#storage, this.#key)) {
+      this.#change += 1;
+      this.#pending.set(element, { value, change: this.#change });
+      this.#set.set(element, value);
+    }
+  }
+
+  #commit(elements, base, terminated) {
+    this.#adoptNumbers();
+    const number = this.#header.next;
+    this.#header.next = number + 1;
+    this.#writeHeader();
+    const values = {};
+    const held = new Map();
+    for (const element of elements) {
+      const { value, change } = this.#pending.get(element);
+      values[element] = value;
+      held.set(element, change);
+    }
+    this.#issued.set(number, { values: held, terminated });
+    this.#bytes = 0;
+    const { launch, run } = this.#header;
+    const body = { launch, run, commit: number, base, values, ...(terminated && { terminated }) };
+    return { number, change: this.#change, text: JSON.stringify(body) };
+  }
+
+  #store(element, value) {
+    if (this.#write(`${this.#key}/${element}`, JSON.stringify(value)) && this.#writeHeader()) {
+      this.#volatile.delete(element);
+    } else {
+      this.#volatile.add(element);
+    }
+  }
+
+  #remove(element) {
+    this.#pending.delete(element);
+    this.#volatile.delete(element);
+    this.#storage?.removeItem(`${this.#key}/${element}`);
+  }
+
+  #settleHeader() {
+    if (this.empty) this.#storage?.removeItem(this.#key);
+    else this.#writeHeader();
+  }
+
+  #adoptNumbers() {
+    const stored = this.#storage && readHeader(this.#storage, this.#key);
+    if (stored) this.#header.next = Math.max(this.#header.next, stored.next);
+  }
+
+  #writeHeader() {
+    this.#adoptNumbers();
+    return this.#write(this.#key, JSON.stringify({ ...this.#header, at: Date.now() }));
+  }
+
+  #write(name, text) {
+    try {
+      this.#storage?.setItem(name, text);
+      return this.#storage !== null;
+    } catch {
+      return false;
+    }
+  }
+}

@@ -1,0 +1,246 @@
+import { lessons, withChanges } from "./items.js";
+import { recovered } from "./recovery.js";
+import { RunPage } from "./run_page.js";
+import { Refused, Server, Unknown } from "./server.js";
+import { summary } from "./summary.js";
+
+const RETRYING = "No connection to the server. Trying again …";
+const UNSAVED = "Your last answers are not saved yet. Trying again … Please keep this page open.";
+
+/** The life of a launch: recover, launch, deliver, navigate, end. One thing at a time: while busy, clicks do nothing. */
+export class Player {
+  #data;
+  #over;
+  #indicator;
+  #contents;
+  #draw;
+  #server;
+  #runPage;
+  #launch = "";
+  #items = [];
+  #status = {};
+  #controls = {};
+  #valid = null; // what the run page of this item first said on navigation
+  #title = "";
+  #busy = true;
+  #ready = false;
+  #ended = null; // "ended", or "lost" to another window or an invalid link
+  #attention = false;
+  #lost = null; // why the server takes nothing from this launch any more
+
+  /** @param {{data: object, over: Over, indicator: Indicator, contents: Contents, draw: (view: object) => void}} o */
+  constructor({ data, over, indicator, contents, draw }) {
+    this.#data = data;
+    this.#over = over;
+    this.#indicator = indicator;
+    this.#contents = contents;
+    this.#draw = draw;
+    this.#server = new Server({ api: data.api, onWaiting: (waiting) => over.strip(waiting ? RETRYING : null) });
+    this.#runPage = new RunPage({
+      stage: document.getElementById("stage"),
+      origin: data.contentOrigin,
+      hear: (message) => this.#heard(message),
+    });
+  }
+
+  /** Begins a launch. */
+  start() {
+    return this.#guarded(async () => {
+      this.#over.busy("Opening the course …");
+      const before = () => (this.#data.preview ? undefined : recovered(this.#data));
+      await this.#take(await this.#server.launch(before), { focus: false });
+    });
+  }
+
+  /** Asks for navigation, after the course was closed and all of it was saved. */
+  navigate(request, target) {
+    if (this.#busy || this.#ended) return;
+    this.#guarded(async () => {
+      this.#over.busy(LEAVING.has(request) ? "Saving …" : "Opening …");
+      await this.#closeCourse();
+      await this.#take(await this.#asked({ launch: this.#launch, request, ...(target && { target }) }), { focus: true });
+    });
+  }
+
+  /** Leaves the course: suspended if it is not complete, so that the next launch resumes. */
+  exit() {
+    this.navigate(this.#status.completion === "completed" ? "exitAll" : "suspendAll");
+  }
+
+  /** Returns the answer to a navigation; where nobody knows whether it took place, that of a new launch, which resumes. */
+  async #asked(body) {
+    try {
+      return await this.#server.navigate(body);
+    } catch (error) {
+      if (!(error instanceof Unknown)) throw error;
+      return this.#server.launch();
+    }
+  }
+
+  async #guarded(task) {
+    this.#busy = true;
+    this.#show();
+    try {
+      await task();
+    } catch (error) {
+      this.#failed(error);
+    }
+    this.#busy = false;
+    this.#show();
+  }
+
+  async #take(answer, { focus }) {
+    this.#launch = answer.launch.id;
+    this.#items = answer.items;
+    this.#status = answer.status;
+    this.#controls = { ...answer.controls };
+    this.#valid = null;
+    this.#attention = false;
+    this.#title = answer.deliver?.title ?? "";
+    if (answer.ended) this.#end(answer.redirectUrl);
+    else if (answer.deliver) await this.#deliver(answer.deliver, focus);
+    else this.#askToChoose();
+    this.#ready = true;
+  }
+
+  async #deliver({ runUrl, title }, focus) {
+    this.#over.busy("Opening …");
+    this.#show();
+    await this.#runPage.open(runUrl, title);
+    this.#over.clear();
+    if (focus) this.#runPage.focus();
+  }
+
+  #askToChoose() {
+    this.#runPage.remove();
+    const started = lessons(this.#items).some((item) => item.completion !== "not_attempted");
+    this.#over.message({
+      heading: started ? "Choose how to go on" : "Choose where to begin",
+      text: "Pick a lesson from the contents.",
+      tone: "calm",
+      actions: [{ text: "Show the contents", act: () => this.#contents.open() }],
+    });
+  }
+
+  #end(redirectUrl) {
+    this.#ended = "ended";
+    this.#runPage.remove();
+    if (/^https?:\/\//i.test(redirectUrl ?? "")) {
+      this.#over.busy("Leaving the course …");
+      location.assign(redirectUrl);
+      return;
+    }
+    const actions = [{ text: "Open again", act: () => location.reload() }];
+    if (mayClose()) actions.push({ text: "Close", act: () => window.close() });
+    this.#over.message(summary({ items: this.#items, status: this.#status, preview: this.#data.preview, actions }));
+  }
+
+  /** Closes the run page; as long as it cannot save, it stays and goes on trying, for only it may have the answers. */
+  async #closeCourse() {
+    for (let tries = 0; !(await this.#runPage.close()); tries += 1) {
+      if (this.#lost) throw this.#lost;
+      if (tries === 0) this.#over.strip(UNSAVED);
+    }
+    this.#over.strip(null);
+    this.#runPage.remove();
+  }
+
+  #heard(message) {
+    switch (message.kind) {
+      case "run.ready":
+        this.#valid = message.valid;
+        break;
+      case "run.state":
+        this.#stateChanged(message.state);
+        break;
+      case "run.items":
+        this.#itemsChanged(message);
+        break;
+      case "run.terminated":
+        this.#courseTerminated(message);
+        break;
+      case "run.closed": // nobody asked: the learner closed the window that the course was in
+        if (lessons(this.#items).length > 1) this.navigate("exit");
+        else this.exit();
+        break;
+    }
+  }
+
+  #stateChanged(state) {
+    this.#indicator.show(state);
+    if (state !== "stale" && state !== "gone") return;
+    this.#lost = new Refused(state === "stale" ? 409 : 410);
+    if (!this.#busy) this.#failed(this.#lost);
+  }
+
+  #itemsChanged({ items, status, valid }) {
+    this.#items = withChanges(this.#items, items, this.#controls.choice ? valid?.choice : {});
+    this.#status = status ?? this.#status;
+    for (const request of ["continue", "previous"]) {
+      // What only now became valid was not hidden on purpose.
+      if (valid?.[request] === "true" && this.#valid?.[request] !== "true") this.#controls[request] = true;
+    }
+    this.#show();
+  }
+
+  /** The course has ended itself: it asks for navigation, or stays to be seen until the learner goes on. */
+  #courseTerminated({ request, target }) {
+    if (this.#busy) return; // a click on the shell's own buttons outranks what the course asks for while it is unloaded
+    if (request) this.navigate(request, target);
+    else {
+      this.#attention = true;
+      this.#show();
+    }
+  }
+
+  #failed(error) {
+    this.#runPage.remove();
+    this.#over.strip(null);
+    const again = { text: "Load again", act: () => location.reload() };
+    if (!(error instanceof Refused)) {
+      console.error(error);
+      this.#over.message({ ...BROKEN, actions: [again] });
+    } else if (error.status === 409) {
+      this.#over.message({ ...TAKEN_OVER, actions: [{ ...again, text: "Continue here" }] });
+    } else if (GONE_STATUSES.has(error.status)) {
+      this.#over.message(GONE);
+    } else {
+      this.#over.message({ ...BROKEN, text: `${BROKEN.text} (${error.message})`, actions: [again] });
+    }
+    this.#ended = "lost";
+    this.#show();
+  }
+
+  #show() {
+    this.#draw({
+      items: this.#items,
+      controls: this.#controls,
+      title: this.#title,
+      busy: this.#busy,
+      ready: this.#ready,
+      ended: this.#ended,
+      attention: this.#attention,
+    });
+  }
+}
+
+const LEAVING = new Set(["exitAll", "suspendAll", "abandonAll"]);
+const GONE_STATUSES = new Set([401, 403, 404, 410]);
+
+const TAKEN_OVER = {
+  heading: "This course was opened in another window",
+  text: "To keep your progress safe, it can be worked on in one window at a time.",
+};
+const GONE = {
+  heading: "This link is not valid any more",
+  text: "It has expired, or the course was removed. Please open the course again from where you found it.",
+};
+const BROKEN = {
+  heading: "Something went wrong",
+  text: "The course could not be shown. What you have done so far is kept.",
+};
+
+/** Browsers let a script close only what a script has opened, or what has never shown another page. */
+function mayClose() {
+  return window.top === window && (window.opener !== null || history.length === 1);
+}

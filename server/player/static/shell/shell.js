@@ -1,0 +1,51 @@
+import { Indicator } from "./indicator.js";
+import { lessons } from "./items.js";
+import { Over } from "./over.js";
+import { Player } from "./player.js";
+import { Contents } from "./toc.js";
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const learner = document.getElementById("learner");
+const itemTitle = document.getElementById("item-title");
+const buttons = {
+  continue: document.getElementById("btn-next"),
+  previous: document.getElementById("btn-prev"),
+  exit: document.getElementById("btn-exit"),
+};
+
+const over = new Over();
+const indicator = new Indicator(document.getElementById("indicator"));
+const contents = new Contents({ onChoose: (id) => player.navigate("choice", id) });
+const player = new Player({ data, over, indicator, contents, draw });
+
+learner.textContent = data.learner ?? "";
+learner.hidden = !data.learner;
+if (data.preview) indicator.showPreview();
+buttons.continue.addEventListener("click", () => player.navigate("continue"));
+buttons.previous.addEventListener("click", () => player.navigate("previous"));
+buttons.exit.addEventListener("click", () => player.exit());
+// A page out of the browser's cache holds a launch that may be long over.
+window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+player.start();
+
+/**
+ * Draws what the player knows: `{items, controls: {continue, previous}, title, busy, ready, ended, attention}`;
+ * `attention` names the button that is the next thing to do.
+ */
+function draw({ items, controls, title, busy, ready, ended, attention }) {
+  if (items.length > 0) contents.draw(items);
+  itemTitle.textContent = title ?? "";
+  itemTitle.hidden = !title || lessons(items).length < 2;
+  document.title = title && title !== data.title ? `${title} – ${data.title}` : data.title;
+  document.getElementById("foot").hidden = lessons(items).length < 2 && !controls.continue && !controls.previous;
+  buttons.continue.disabled = busy || !controls.continue;
+  buttons.previous.disabled = busy || !controls.previous;
+  buttons.exit.disabled = busy;
+  const next = attention && controls.continue ? buttons.continue : attention && buttons.exit;
+  for (const button of Object.values(buttons)) {
+    button.classList.toggle("primary", button === next);
+    button.toggleAttribute("data-attention", button === next);
+  }
+  document.body.toggleAttribute("data-ready", ready);
+  if (ended) document.body.dataset.session = ended;
+}

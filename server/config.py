@@ -99,6 +99,10 @@ def origin_or_none(text: str) -> str | None:
     return _origin(text) if text else None
 
 
+def _origin_or_empty(text: str) -> str:
+    return _origin(text) if text else ""
+
+
 def _port_or_none(text: str) -> str | None:
     if text.startswith("unix:"):
         raise ValueError(f"must be host:port, not {text!r}")
@@ -192,6 +196,21 @@ class Settings:
     )
     preview_signing_key_file: Path = field(
         metadata=_setting("PREVIEW_SIGNING_KEY_FILE", "the same for preview tokens; never the same key", read=Path)
+    )
+    session_token_key_file: Path = field(
+        metadata=_setting(
+            "SESSION_TOKEN_KEY_FILE",
+            "file with the secret that signs learners' links, 32 bytes or more; whoever changes it voids them all",
+            read=Path,
+        )
+    )
+    iri_base: str = field(
+        metadata=_setting(
+            "IRI_BASE",
+            "begins the ids of learners and courses in xAPI statements, by default BASE_URL; never changed afterwards",
+            "",
+            read=_origin_or_empty,
+        )
     )
     storage_credential_file: Path | None = field(
         metadata=_setting(

@@ -40,6 +40,8 @@ from server.gen.scorm.v1 import (
     package_service_pb2_grpc,
     player_service_pb2,
     player_service_pb2_grpc,
+    session_service_pb2,
+    session_service_pb2_grpc,
 )
 from server.rpc import lifecycle
 from server.rpc.access import access_table
@@ -49,7 +51,6 @@ from server.rpc.health import HealthServicer
 from server.rpc.imports import ImportServicer, failure_of
 from server.rpc.interceptors import Around, authenticate, log_call, tell_errors, validate
 from server.rpc.packages import Links, PackageServicer
-from server.rpc.player import PlayerServicer
 from server.services.administration import Administration
 from server.services.authentication import Authenticator
 from server.services.idempotency import Idempotency
@@ -61,6 +62,7 @@ from server.services.ports import Blobs, Database
 from server.services.previews import Previews
 from server.services.transfer import TransferThreads
 from server.services.uploads import UploadLimits, Uploads
+from server.session_parts import SessionParts
 from server.storage.allocator import give_large_blocks_back
 from server.storage.api_keys import PostgresApiKeys
 from server.storage.blobs import GcsBlobs
@@ -73,6 +75,8 @@ from server.storage.migrate import DatabaseRefused, migrate, refusals_told
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
 from server.storage.sealing import AesSealer
+from server.storage.session_lists import PostgresSessions
+from server.storage.session_tokens import SessionTokens
 from server.storage.signing import ContentTokenSigner, DownloadTokenSigner, PreviewTokens, load_private_key
 from server.storage.spool import DiskSpool
 from server.storage.spool_directory import SpoolUnusable
@@ -85,10 +89,11 @@ PACKAGE_SERVICE = package_service_pb2.DESCRIPTOR.services_by_name["PackageServic
 HEALTH_SERVICE = health_service_pb2.DESCRIPTOR.services_by_name["HealthService"]
 IMPORT_SERVICE = import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
 PLAYER_SERVICE = player_service_pb2.DESCRIPTOR.services_by_name["PlayerService"]
+SESSION_SERVICE = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
 # How often what is alive says so before it counts as lost.
 BEATS = 6
 ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
-SERVED = [PACKAGE_SERVICE, IMPORT_SERVICE, PLAYER_SERVICE, HEALTH_SERVICE]
+SERVED = [PACKAGE_SERVICE, IMPORT_SERVICE, SESSION_SERVICE, PLAYER_SERVICE, HEALTH_SERVICE]
 
 
 class SystemClock:
@@ -129,7 +134,12 @@ class Core:
         stack.push_async_callback(authenticator.close)
         jobs = PostgresJobs()
         packages = Packages(
-            database=database, packages=PostgresPackages(), quotas=PostgresQuotas(), jobs=jobs, clock=clock
+            database=database,
+            packages=PostgresPackages(),
+            quotas=PostgresQuotas(),
+            sessions=PostgresSessions(),
+            jobs=jobs,
+            clock=clock,
         )
         idempotency = Idempotency(
             database=database,
@@ -184,6 +194,19 @@ class Core:
             )
         )
 
+    @property
+    def session_parts(self) -> SessionParts:
+        """Sessions and their player."""
+        return SessionParts(
+            settings=self.settings,
+            database=self.database,
+            clock=self.clock,
+            idempotency=self.idempotency,
+            previews=self.previews,
+            tokens=SessionTokens(_secret(self.settings.session_token_key_file)),
+            content_key=_signing_key("CONTENT_SIGNING_KEY_FILE", self.settings.content_signing_key_file),
+        )
+
     def health_servicer(self) -> HealthServicer:
         """Asks the database."""
         return HealthServicer(database=self.database, clock=self.clock)
@@ -194,12 +217,13 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         core = await Core.open(settings, stack, role="serve")
         packages, health = core.package_servicer(None), core.health_servicer()
-        player = PlayerServicer(previews=core.previews, links=core.links)
+        sessions, player = core.session_parts.session_servicer(), core.session_parts.player_servicer()
         imports = core.import_servicer()
         check = EdgeCheckServicer(authenticator=core.authenticator, packages=core.packages)
         serving = lifecycle.Serving(
             registrations=[
                 lambda server: package_service_pb2_grpc.add_PackageServiceServicer_to_server(packages, server),
+                lambda server: session_service_pb2_grpc.add_SessionServiceServicer_to_server(sessions, server),
                 lambda server: player_service_pb2_grpc.add_PlayerServiceServicer_to_server(player, server),
                 lambda server: import_service_pb2_grpc.add_ImportServiceServicer_to_server(imports, server),
                 lambda server: health_service_pb2_grpc.add_HealthServiceServicer_to_server(health, server),

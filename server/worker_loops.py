@@ -11,18 +11,21 @@ from typing import Any
 
 import structlog
 
-from server.services import idempotency, sweeper
+from server.services import idempotency, session_upkeep, sweeper
 from server.services.import_runs import ImportRuns
 from server.services.ports import Blobs, Clock
 from server.storage import jobs
 from server.storage.connection import PostgresOperatorDatabase
 from server.storage.credentials import keep_credential
 from server.storage.idempotency import PostgresIdempotencyKeys
+from server.storage.session_lists import PostgresSessionUpkeep
 from server.storage.single_holder import run_as_single_holder
 from server.storage.uploads import PostgresUploads
 
 log = structlog.get_logger("worker_loops")
 FORGET_SECONDS = 60
+# How much every list reads that is not counted yet.
+FOLD_SECONDS = 1
 CREDENTIAL_SECONDS = 10
 IMPORT_GRACE_SECONDS = 2.0
 MEASURE_SECONDS = 10
@@ -52,10 +55,11 @@ def loops_of(
     credential_file: Path | None,
     counts: Counts,
 ) -> list[Loop]:
-    """Jobs, imports, sweeper, rescue of jobs whose worker died, and, for a real bucket, the gateway's credential."""
+    """Jobs, imports, totals, sweeper, rescue of dead workers' jobs, and, for a real bucket, the gateway's credential."""
     again = partial(_for_ever, counts)
 
     async def delete_package_files(**package: Any) -> None:
+        await session_upkeep.delete_package_sessions(database=database, sessions=PostgresSessionUpkeep(), **package)
         await sweeper.delete_package_files(blobs=blobs, counts=counts.swept, **package)
 
     async def sweep() -> None:
@@ -70,6 +74,9 @@ def loops_of(
 
     async def forget() -> None:
         await idempotency.forget_expired(database=database, keys=PostgresIdempotencyKeys(), clock=clock)
+
+    async def fold() -> None:
+        await session_upkeep.fold(database=database, sessions=PostgresSessionUpkeep())
 
     async def measure() -> None:
         counts.queues = await database.read(jobs.queues())
@@ -103,6 +110,7 @@ def loops_of(
         lambda: again("jobs", run_jobs, pause_seconds=1),
         lambda: again("imports", run_imports, pause_seconds=1),
         lambda: again("measure", measure, pause_seconds=MEASURE_SECONDS),
+        lambda: run_as_single_holder(dsn, "fold", lambda: again("fold", fold, pause_seconds=FOLD_SECONDS)),
         lambda: run_as_single_holder(dsn, "sweeper", lambda: again("sweeper", sweep, pause_seconds=pause)),
         lambda: run_as_single_holder(dsn, "rescue", lambda: again("rescue", rescue, pause_seconds=pause)),
         lambda: run_as_single_holder(dsn, "forget", lambda: again("forget", forget, pause_seconds=FORGET_SECONDS)),

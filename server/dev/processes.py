@@ -202,6 +202,7 @@ class Processes:
             "CONTENT_SIGNING_KEY_FILE": str(self.secrets.content_signing_key_file),
             "DOWNLOAD_SIGNING_KEY_FILE": str(self.secrets.download_signing_key_file),
             "PREVIEW_SIGNING_KEY_FILE": str(self.secrets.preview_signing_key_file),
+            "SESSION_TOKEN_KEY_FILE": str(self.secrets.session_token_key_file),
             "SPOOL_DIR": self.settings.passed_on.get("SPOOL_DIR", str(self.place.var / "spool")),
             **self._bucket(),
         }

@@ -20,6 +20,7 @@ class Secrets:
     content_signing_key_file: Path
     download_signing_key_file: Path
     preview_signing_key_file: Path
+    session_token_key_file: Path
     server_password: str
     operator_password: str
 
@@ -33,6 +34,7 @@ def load_or_create(folder: Path) -> Secrets:
         content_signing_key_file=_kept(folder / "content-signing-key.pem", _ed25519_pem),
         download_signing_key_file=_kept(folder / "download-signing-key.pem", _ed25519_pem),
         preview_signing_key_file=_kept(folder / "preview-signing-key.pem", _ed25519_pem),
+        session_token_key_file=_kept(folder / "session-token-key", _token),
         server_password=_kept(folder / "database-server-password", _token).read_text(),
         operator_password=_kept(folder / "database-operator-password", _token).read_text(),
     )

@@ -23,7 +23,8 @@
 No error carries a status code: `server.rpc.errors` maps them once. Messages are safe to show to callers.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 A = TypeVar("A")
@@ -74,6 +75,31 @@ def all_of(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
     if faults:
         raise ValidationFailed(faults)
     return results[0], results[1]  # type: ignore[return-value]  # in the order of the checks
+
+
+class Faults:
+    """Collects what is wrong with a request, so that all of it is told at once."""
+
+    def __init__(self, known: Mapping[str, Iterable[str]] = MappingProxyType({})) -> None:
+        self._found: dict[str, list[str]] = {field: list(faults) for field, faults in known.items()}
+
+    def add(self, faults: Mapping[str, Iterable[str]]) -> None:
+        """Notes faults by field."""
+        for field, sentences in faults.items():
+            self._found.setdefault(field, []).extend(sentences)
+
+    def of(self, check: Callable[[], A]) -> A | None:
+        """What a check answers; None where it raises ValidationFailed, whose faults are noted."""
+        try:
+            return check()
+        except ValidationFailed as failed:
+            self.add(failed.field_errors)
+            return None
+
+    def refuse(self) -> None:
+        """Raises ValidationFailed if anything was noted."""
+        if self._found:
+            raise ValidationFailed(self._found)
 
 
 class UnsupportedMediaType(InvalidRequest):

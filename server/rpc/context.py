@@ -14,13 +14,17 @@ from server.services.authentication import Caller
 
 @dataclass(slots=True)
 class Call:
-    """One call. `caller` is set once it is authenticated; `outcome` (a gRPC code) and `reason` when it has ended."""
+    """One call. `caller` is set once it is authenticated; `outcome` (a gRPC code) and `reason` when it has ended.
+
+    `faults` are those of the request's shape, where the method tells them together with what it finds itself.
+    """
 
     request_id: str
     transcoded: bool
     metadata: Mapping[str, str]
     caller: Caller | None = None
     response_metadata: list[tuple[str, str]] = field(default_factory=list)
+    faults: Mapping[str, list[str]] = field(default_factory=dict)
     outcome: str = "OK"
     reason: str | None = None
 

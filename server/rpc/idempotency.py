@@ -39,7 +39,8 @@ def tell_created(context: Context, *, location: str, replayed: bool, revision: i
     calls.tell(context, *metadata)
 
 
-def tell_done(context: Context, *, replayed: bool) -> None:
+def tell_done(context: Context, *metadata: tuple[str, str], replayed: bool) -> None:
     """Tells what stands beside the body of a 200 to a POST."""
-    if replayed:
-        calls.tell(context, _REPLAYED)
+    told = [*metadata, _REPLAYED] if replayed else metadata
+    if told:
+        calls.tell(context, *told)

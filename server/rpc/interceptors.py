@@ -111,11 +111,18 @@ def authenticate(
     return around
 
 
+# These tell the faults of a request's shape together with those of its content: `Call.faults`.
+TOLD_TOGETHER = frozenset({"/scorm.v1.SessionService/UpdateSession"})
+
+
 async def validate(next_step: Next, request: Any, context: Context, method: str) -> Any:
     """Checks what the protos say of requests; a streamed one is checked message by message."""
     if isinstance(request, AsyncIterator):
         return await next_step(_checked(request), context)
-    check(request)
+    if method in TOLD_TOGETHER:
+        calls.current().faults = faults_of(request)
+    else:
+        check(request)
     return await next_step(request, context)
 
 
@@ -127,6 +134,13 @@ async def _checked(requests: AsyncIterator[Message | _Undecodable]) -> AsyncIter
 
 def check(request: Message | _Undecodable) -> None:
     """Raises InvalidRequest or ValidationFailed, with all faults at once."""
+    faults = faults_of(request)
+    if faults:
+        raise ValidationFailed(faults)
+
+
+def faults_of(request: Message | _Undecodable) -> dict[str, list[str]]:
+    """What breaks the rules of the proto, by field. Raises InvalidRequest for what is no message at all."""
     if isinstance(request, _Undecodable):
         raise InvalidRequest("The request is not a valid message; text must be UTF-8")
     faults: dict[str, list[str]] = {}
@@ -134,8 +148,7 @@ def check(request: Message | _Undecodable) -> None:
         field = violation.proto.field
         path = ".".join(element.field_name for element in field.elements) if field else ""
         faults.setdefault(path, []).append(violation.proto.message[:1].upper() + violation.proto.message[1:])
-    if faults:
-        raise ValidationFailed(faults)
+    return faults
 
 
 def _check_operator(given: str, expected: bytes | None) -> None:

@@ -17,6 +17,7 @@ from server.services.ports import (
     PackageStore,
     PageKey,
     QuotaStore,
+    SessionTotals,
     Transaction,
     newest_first,
 )
@@ -40,6 +41,7 @@ class Packages:
     database: Database
     packages: PackageStore
     quotas: QuotaStore
+    sessions: SessionTotals
     jobs: Jobs
     clock: Clock
 
@@ -93,7 +95,7 @@ class Packages:
         return updated
 
     async def delete(self, *, tenant_id: UUID, package_id: str, if_match: str | None = None) -> UUID:
-        """Deletes the package at once and its files soon. `if_match` is the header.
+        """Deletes the package with its sessions at once, and its files soon. `if_match` is the header.
 
         Raises PackageNotFound, also when repeated, ValidationFailed, and RevisionMismatch as `update`.
         """
@@ -103,6 +105,7 @@ class Packages:
             size = await transaction.run(delete)
             if size is None:
                 raise await self._why_not(transaction, tenant_id, wanted)
+            await transaction.run(self.sessions.forget_package(tenant_id=tenant_id, package_id=wanted))
             await transaction.run(self.quotas.release_package(tenant_id=tenant_id, stored_bytes=size))
             await transaction.run(self.jobs.delete_package_files(tenant_id=tenant_id, package_id=wanted))
         return wanted

@@ -186,6 +186,14 @@ class QuotaStore(Protocol):
         ...
 
 
+class SessionTotals(Protocol):
+    """How many sessions there are. The rest of it is `server.services.session_ports.SessionStore`."""
+
+    def forget_package(self, *, tenant_id: UUID, package_id: UUID) -> Query[None]:
+        """Takes a deleted package's sessions from the totals, in the transaction that deletes it."""
+        ...
+
+
 class TenantStore(Protocol):
     """Rows of `tenants`, with their quotas. Operator role."""
 

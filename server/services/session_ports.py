@@ -101,6 +101,18 @@ class SessionStore(Protocol):
         ...
 
 
+class SessionUpkeep(Protocol):
+    """What the worker does with rows of sessions. Operator role."""
+
+    def fold(self, *, limit: int) -> Query[int]:
+        """Counts changes that wait, some of them, and says how many."""
+        ...
+
+    def delete_of_package(self, *, tenant_id: UUID, package_id: UUID, limit: int) -> Query[int]:
+        """Removes sessions of a deleted package, some of them, and says how many."""
+        ...
+
+
 class SessionItemStore(Protocol):
     """Rows of `session_items`."""
 

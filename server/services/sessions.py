@@ -7,18 +7,19 @@ from uuid import UUID
 from server.domain.errors import (
     Conflict,
     DomainError,
+    Faults,
     PackageNotFound,
     RevisionMismatch,
     SessionNotFound,
     ValidationFailed,
-    all_of,
 )
-from server.domain.etags import format_etag, parse_if_match
+from server.domain.etags import ANY, format_etag, parse_if_match
 from server.domain.idempotency import KeyedRequest
 from server.domain.ids import new_id, parse_id
 from server.domain.sessions.course import Course
 from server.domain.sessions.launches import unlaunched
 from server.domain.sessions.model import ItemState, Launch, Launched, Session
+from server.domain.sessions.run_data import run_values
 from server.domain.sessions.statements import Change, Teller
 from server.domain.sessions.updates import SessionUpdate, apply_update, faults_of, target_of
 from server.services.idempotency import Idempotency
@@ -27,6 +28,9 @@ from server.services.packages import DEFAULT_LIMIT, format_cursor, parse_cursor
 from server.services.ports import Clock, Database, PageKey, Transaction
 from server.services.session_changes import Stores, course_of, hold_package, store_change
 from server.services.session_ports import SessionFilter, Total
+
+NO_FAULTS: Mapping[str, Iterable[str]] = {}
+_NO_LAUNCH = "Must be the launch_id of a launch of this session"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,13 +174,23 @@ class Sessions:
         next_cursor = format_cursor(PageKey(shown[-1].created_at, shown[-1].id)) if has_more else None
         return SessionPage(sessions=shown, total=total, page=number, limit=size, next_cursor=next_cursor)
 
-    async def update(self, update: SessionUpdate, *, tenant_id: UUID, session_id: str, if_match: str | None) -> Session:
-        """Applies the update. `if_match` is the header.
+    async def update(
+        self,
+        update: SessionUpdate,
+        *,
+        tenant_id: UUID,
+        session_id: str,
+        if_match: str | None,
+        faults: Mapping[str, Iterable[str]] = NO_FAULTS,
+    ) -> Session:
+        """Applies the update. `if_match` is the header, `faults` is what is known to be wrong with the request.
 
         Raises SessionNotFound, ValidationFailed with all faults, and RevisionMismatch.
         """
         wanted = require_id(session_id)
-        condition, launch_id = all_of(lambda: parse_if_match(if_match), lambda: _launch_id(update.launch_id))
+        found = Faults(faults)
+        condition = found.of(lambda: parse_if_match(if_match)) or ANY
+        launch_id = found.of(lambda: _launch_id(update.launch_id))
         ids = {"tenant_id": tenant_id, "session_id": wanted}
         launches = self.stores.launches
         launch_query = launches.latest(**ids) if launch_id is None else launches.named(**ids, launch_id=launch_id)
@@ -189,9 +203,9 @@ class Sessions:
             if condition.revisions is not None and session.revision not in condition.revisions:
                 raise RevisionMismatch(current_etag=format_etag(session.revision))
             if launch is None and launch_id is not None:
-                raise ValidationFailed.of("launch_id", "Must be the launch_id of a launch of this session")
+                found.add({"launch_id": [_NO_LAUNCH]})
             course = await course_of(self.stores, transaction, session)
-            return await self._apply(transaction, update, session, course, items, launch)
+            return await self._apply(transaction, update, session, course, items, launch, found)
 
     async def _apply(
         self,
@@ -201,14 +215,15 @@ class Sessions:
         course: Course,
         items: Iterable[ItemState],
         launch: Launch | None,
+        found: Faults,
     ) -> Session:
         now = self.clock.now()
         known = {item.id: item for item in items}
-        target = target_of(update, session, course)
+        target = found.of(lambda: target_of(update, session, course))
         item = known.get(target, ItemState(id=target)) if target is not None else None
-        faults = faults_of(update, item.values if item else {}, version=course.version)
-        if faults:
-            raise ValidationFailed(faults)
+        stored = run_values(session, item, course=course) if item else {}
+        found.add(faults_of(update, stored, version=course.version))
+        found.refuse()
         result = apply_update(
             session,
             item,
@@ -225,7 +240,7 @@ class Sessions:
             before=session,
             after=result.session,
             item=result.item if update.values or update.session_time else None,
-            launch=result.launch if result.launch != launch and _tells_time(update) else None,
+            launch=result.launch if result.launch != launch and update.tells_time else None,
             statements=self.teller.changed(change, course, at=now),
         )
         return result.session
@@ -264,12 +279,8 @@ def _launch_id(text: str | None) -> UUID | None:
         return None
     parsed = parse_id(text)
     if parsed is None:
-        raise ValidationFailed.of("launch_id", "Must be the launch_id of a launch of this session")
+        raise ValidationFailed.of("launch_id", _NO_LAUNCH)
     return parsed
-
-
-def _tells_time(update: SessionUpdate) -> bool:
-    return update.session_time is not None or any(name.endswith("session_time") for name in update.cmi_data)
 
 
 def _why_not(session: Session) -> DomainError:

@@ -34,7 +34,6 @@ from server.storage.tables import session_count_changes, session_counts, session
 # The row of all packages together.
 ALL_PACKAGES = UUID(int=0)
 MOST_COUNTED = 100_000
-FOLD_BATCH = 10_000
 
 _FILTERS: dict[str, ColumnElement[bool]] = {
     "package": sessions.c.package_id == param("package", tables.UUID),
@@ -253,14 +252,16 @@ _DELETE_OF_PACKAGE = statement(
 )
 
 
-def fold(*, limit: int = FOLD_BATCH) -> Query[int]:
-    """Counts changes that wait, some of them, and says how many. One at a time. Operator role."""
-    return _FOLD.bind(limit=limit)
+class PostgresSessionUpkeep:
+    """Keeps `server.services.session_ports.SessionUpkeep`."""
 
+    def fold(self, *, limit: int) -> Query[int]:
+        """Counts changes that wait, some of them, and says how many."""
+        return _FOLD.bind(limit=limit)
 
-def delete_of_package(*, tenant_id: UUID, package_id: UUID, limit: int) -> Query[int]:
-    """Removes sessions of a deleted package, some of them, and says how many. Operator role."""
-    return _DELETE_OF_PACKAGE.bind(tenant=tenant_id, package=package_id, limit=limit)
+    def delete_of_package(self, *, tenant_id: UUID, package_id: UUID, limit: int) -> Query[int]:
+        """Removes sessions of a deleted package, some of them, and says how many."""
+        return _DELETE_OF_PACKAGE.bind(tenant=tenant_id, package=package_id, limit=limit)
 
 
 class PostgresSessions(PostgresSessionRows):

@@ -217,6 +217,7 @@ def ready_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "CONTENT_SIGNING_KEY_FILE": secrets.content_signing_key_file,
         "DOWNLOAD_SIGNING_KEY_FILE": secrets.download_signing_key_file,
         "PREVIEW_SIGNING_KEY_FILE": secrets.preview_signing_key_file,
+        "SESSION_TOKEN_KEY_FILE": secrets.session_token_key_file,
         "OPERATOR_TOKEN_FILE": secrets.operator_token_file,
         "SECRETS_KEY_FILE": secrets.secrets_key_file,
         "SPOOL_DIR": tmp_path / "spool",

@@ -1,5 +1,7 @@
 """Sequencing without rules: the table of contents, in any order, and one after the other."""
 
+from dataclasses import dataclass
+
 from server.domain.sequencing.navigation import (
     Delivery,
     NavigationRequest,
@@ -12,8 +14,11 @@ from server.domain.sessions.course import Course
 from server.domain.sessions.model import Completion
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DefaultSequencer:
-    """Keeps `Sequencer`. SCORM 1.2 prerequisites close items (CAM 1.2, 2.3.2.5.1); nothing else does."""
+    """Keeps `Sequencer`. SCORM 1.2 prerequisites close items (CAM 1.2, 2.3.2.5.1), if `heeds_prerequisites`."""
+
+    heeds_prerequisites: bool = True
 
     def start(self, course: Course, progress: Progress) -> Delivery:
         """Where the learner was, if that is not done yet; else the first item that is not; else where they were."""
@@ -58,7 +63,7 @@ class DefaultSequencer:
         return next((item for item in rest if item in openable), None)
 
     def _openable(self, course: Course, progress: Progress) -> list[str]:
-        if course.version != "1.2":
+        if course.version != "1.2" or not self.heeds_prerequisites:
             return list(course.launchable)
         return [name for name, item in course.launchable.items() if is_open(item.prerequisites, course, progress)]
 

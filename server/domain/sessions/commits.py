@@ -17,7 +17,7 @@ from server.domain.sessions.launches import require_holder
 from server.domain.sessions.model import ItemState, Launch, RunTime, Session, Standing
 from server.domain.sessions.roll_up import overruled, roll_up, settle
 
-_SESSION_TIME = ("cmi.core.session_time", "cmi.session_time")
+SESSION_TIME = ("cmi.core.session_time", "cmi.session_time")
 _STORE = "adl.data."
 
 
@@ -74,7 +74,7 @@ def apply_commit(
     values, rejected = acceptable(item, _current(item, commit, at), version=course.version)
     stored = replace(
         item,
-        values={**item.values, **_own(values)},
+        values={**item.values, **own(values)},
         applied=commit.number,
         is_initialized=item.is_initialized or commit.initialized or bool(commit.values),
         is_terminated=commit.terminated,
@@ -112,7 +112,15 @@ def acceptable(
     return {element: value for element, value in values.items() if element not in faults}, faults
 
 
-def _own(values: Mapping[str, str]) -> dict[str, str]:
+def writable(values: Mapping[str, str], *, version: Version) -> dict[str, str]:
+    """The values that are not read-only."""
+    model = model_of(version)
+    found = {name: model.find(name) for name in values}
+    return {name: value for name, value in values.items() if (one := found[name]) and one.access != "ro"}
+
+
+def own(values: Mapping[str, str]) -> dict[str, str]:
+    """The values that belong to the item itself, rather than to what it shares or asks for."""
     return {element: value for element, value in values.items() if not element.startswith((_STORE, "adl.nav."))}
 
 
@@ -138,7 +146,7 @@ class Timed:
 
 def count_time(session: Session, item: ItemState, launch: Launch, values: Mapping[str, str]) -> Timed:
     """Counts the session time among the values. It is that of the whole run, so that the greatest counts."""
-    told = next((values[element] for element in _SESSION_TIME if element in values), None)
+    told = next((values[element] for element in SESSION_TIME if element in values), None)
     milliseconds = parse_duration(told) if told is not None else None
     if milliseconds is None:
         return Timed(session=session, item=item, launch=launch)

@@ -9,6 +9,7 @@ from server.domain.errors import Conflict
 from server.domain.manifest.model import Item
 from server.domain.sessions.course import Course, is_sco, objectives
 from server.domain.sessions.model import NO_LAUNCH, Completion, ItemState, Launch, RunTime, Session, Standing, Success
+from server.domain.sessions.roll_up import roll_up, settle
 
 # RTE 4.2.8, 4.2.21: an absent exit means normal, and time begins anew.
 _OF_ONE_RUN = ("cmi.core.session_time", "cmi.session_time", "cmi.core.exit", "cmi.exit")
@@ -55,8 +56,16 @@ class Opened:
     launch: Launch
 
 
-def open_item(session: Session, item: ItemState, launch: Launch, *, course: Course, at: datetime) -> Opened:
-    """Begins a run of an item in the launch that holds the session.
+def open_item(
+    session: Session,
+    item: ItemState,
+    launch: Launch,
+    *,
+    course: Course,
+    others: Mapping[str, Standing],
+    at: datetime,
+) -> Opened:
+    """Begins a run of an item in the launch that holds the session. `others` are the standings of what was opened.
 
     What an earlier run stored stays, whatever its exit was: a session is one attempt.
     """
@@ -87,11 +96,19 @@ def open_item(session: Session, item: ItemState, launch: Launch, *, course: Cour
     )
     before = launch.items.get(item.id, RunTime())
     times = {**launch.items, item.id: RunTime(earlier_ms=before.ms, run=run)}
+    settled = settle(session, roll_up(course, {**others, item.id: standing}))
     return Opened(
-        session=replace(session, runs=run, current_item=item.id, updated_at=at),
+        session=replace(settled, runs=run, current_item=item.id, updated_at=at),
         item=opened,
         launch=replace(launch, items=times),
     )
+
+
+def unrecorded(item: ItemState, course: Course) -> ItemState:
+    """An item as a first run begins, of a session that is none."""
+    if course.version != "2004":
+        return item
+    return replace(item, values=_objectives_of(course.launchable[item.id]))
 
 
 def _objectives_of(item: Item) -> dict[str, str]:

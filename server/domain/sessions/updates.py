@@ -8,7 +8,7 @@ from server.domain.cmi.durations import parse_duration
 from server.domain.cmi.elements import Version
 from server.domain.cmi.model import model_of
 from server.domain.errors import ValidationFailed
-from server.domain.sessions.commits import Timed, count_time, counted, decide, shared_after
+from server.domain.sessions.commits import SESSION_TIME, Timed, count_time, counted, decide, own, shared_after, writable
 from server.domain.sessions.course import Course
 from server.domain.sessions.model import Completion, Explicit, ItemState, Launch, Score, Session, Standing, Success
 
@@ -33,6 +33,11 @@ class SessionUpdate:
     def values(self) -> Mapping[str, str]:
         """Everything that belongs to an item."""
         return self.cmi_data if self.suspend_data is None else {**self.cmi_data, _SUSPEND_DATA: self.suspend_data}
+
+    @property
+    def tells_time(self) -> bool:
+        """Whether it says how long something took."""
+        return self.session_time is not None or any(name in SESSION_TIME for name in self.cmi_data)
 
     @property
     def needs_item(self) -> bool:
@@ -107,12 +112,13 @@ def apply_update(
     at: datetime,
 ) -> Updated:
     """Applies an update without faults."""
-    values = update.values
+    # Read-only elements are there only with the value that they have: other stores keep it.
+    values = writable(update.values, version=course.version)
     timed = Timed(session=session, item=item or ItemState(id=""), launch=launch)
     if item is not None:
         # A run that is under way knows nothing of this, and may still send what it had set before.
         overruled = {**item.overruled, **dict.fromkeys(values, at)} if item.run and not item.is_terminated else {}
-        stored = replace(timed.item, values={**item.values, **values}, overruled=overruled)
+        stored = replace(timed.item, values={**item.values, **own(values)}, overruled=overruled)
         shared = shared_after(session, values, course=course, item_id=item.id)
         timed = count_time(replace(session, shared=shared), stored, launch, values)
     timed = _tell_time(timed, update)

@@ -24,13 +24,13 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19scorm/v1/pagination.proto\x12\x08scorm.v1\"M\n\nPagination\x12\x0c\n\x04page\x18\x01 \x01(\r\x12\r\n\x05limit\x18\x02 \x01(\r\x12\r\n\x05total\x18\x03 \x01(\r\x12\x13\n\x0btotal_pages\x18\x04 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19scorm/v1/pagination.proto\x12\x08scorm.v1\"\x83\x01\n\nPagination\x12\x0c\n\x04page\x18\x01 \x01(\r\x12\r\n\x05limit\x18\x02 \x01(\r\x12\r\n\x05total\x18\x03 \x01(\r\x12\x13\n\x0btotal_pages\x18\x04 \x01(\r\x12\x1e\n\x11total_is_estimate\x18\x05 \x01(\x08H\x00\x88\x01\x01\x42\x14\n\x12_total_is_estimateb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'scorm.v1.pagination_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PAGINATION']._serialized_start=39
-  _globals['_PAGINATION']._serialized_end=116
+  _globals['_PAGINATION']._serialized_start=40
+  _globals['_PAGINATION']._serialized_end=171
 # @@protoc_insertion_point(module_scope)

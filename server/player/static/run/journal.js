@@ -88,11 +88,14 @@ export class Journal {
     return this.#commit([...this.#pending.keys()], this.#header.base, this.#terminated);
   }
 
-  /** Builds a commit of what changed after commit `number`; the server needs that one first. */
+  /** Builds a commit of what changed after commit `number`, which the server needs first; having both, it has all. */
   after(number) {
-    const held = this.#issued.get(number)?.values ?? new Map();
-    const changed = [...this.#pending].filter(([element, { change }]) => held.get(element) !== change);
-    return this.#commit(changed.map(([element]) => element), number, this.#terminated);
+    const before = this.#issued.get(number)?.values ?? new Map();
+    const changed = [...this.#pending].filter(([element, { change }]) => before.get(element) !== change);
+    const commit = this.#commit(changed.map(([element]) => element), number, this.#terminated);
+    const { values } = this.#issued.get(commit.number);
+    for (const [element, change] of before) if (!values.has(element)) values.set(element, change);
+    return commit;
   }
 
   /** Builds a commit of results and status alone. It does not terminate, so that the rest may still follow. */

@@ -1,0 +1,229 @@
+"""The servicer of `scorm.v1.SessionService`."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import grpc
+
+from server.domain.cmi.durations import format_iso
+from server.domain.sessions import run_data
+from server.domain.sessions.model import Completion, ItemState, Score, Session, Success
+from server.domain.sessions.updates import SessionUpdate
+from server.gen.scorm.v1 import pagination_pb2, session_pb2, session_service_pb2, session_service_pb2_grpc
+from server.rpc import context as calls
+from server.rpc.idempotency import request_of, tell_created, tell_done
+from server.rpc.times import timestamp
+from server.services.session_links import OpenedLink, SessionLinks
+from server.services.session_ports import SessionFilter
+from server.services.sessions import NewSession, SessionPage, Sessions, SessionView
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
+    """Converts, calls, converts."""
+
+    def __init__(self, *, sessions: Sessions, links: SessionLinks, base_url: str) -> None:
+        self._sessions = sessions
+        self._links = links
+        self._base_url = base_url
+
+    async def CreateSession(
+        self, request: session_service_pb2.CreateSessionRequest, context: Context
+    ) -> session_service_pb2.CreateSessionResponse:
+        wanted = NewSession(
+            package_id=request.package_id,
+            user_id=request.user_id,
+            user_name=request.user_name or None,
+            new_attempt=request.new_attempt,
+            redirect_url=request.redirect_url or None,
+        )
+        keyed = request_of("SessionService/CreateSession", request)
+        view, is_new, replayed = await self._sessions.create(wanted, tenant_id=calls.current().tenant_id, request=keyed)
+        session = view.session
+        if is_new:
+            location = f"/api/v1/sessions/{session.id}"
+            tell_created(context, location=location, replayed=replayed, revision=session.revision)
+        else:
+            tell_done(context, calls.etag(session.revision), replayed=replayed)
+        link = self._links.link(tenant_id=session.tenant_id, session_id=session.id)
+        return session_service_pb2.CreateSessionResponse(
+            session=detailed(view), launch_url=self._url(link), launch_url_expires_at=timestamp(link.expires_at)
+        )
+
+    async def ListSessions(
+        self, request: session_service_pb2.ListSessionsRequest, context: Context
+    ) -> session_service_pb2.ListSessionsResponse:
+        found = await self._sessions.list(
+            _filter(request),
+            tenant_id=calls.current().tenant_id,
+            page=request.page if request.HasField("page") else None,
+            limit=request.limit if request.HasField("limit") else None,
+            cursor=request.cursor if request.HasField("cursor") else None,
+        )
+        return session_service_pb2.ListSessionsResponse(
+            sessions=map(to_message, found.sessions), pagination=_pagination(found), next_cursor=found.next_cursor
+        )
+
+    async def GetSession(
+        self, request: session_service_pb2.GetSessionRequest, context: Context
+    ) -> session_service_pb2.GetSessionResponse:
+        view = await self._sessions.get(tenant_id=calls.current().tenant_id, session_id=request.session_id)
+        calls.tell(context, calls.etag(view.session.revision))
+        return session_service_pb2.GetSessionResponse(session=detailed(view))
+
+    async def UpdateSession(
+        self, request: session_service_pb2.UpdateSessionRequest, context: Context
+    ) -> session_service_pb2.UpdateSessionResponse:
+        call = calls.current()
+        session = await self._sessions.update(
+            _update(request, call.faults),
+            tenant_id=call.tenant_id,
+            session_id=request.session_id,
+            if_match=call.metadata.get("if-match"),
+            faults=call.faults,
+        )
+        calls.tell(context, calls.etag(session.revision))
+        return session_service_pb2.UpdateSessionResponse(
+            success=True, session_id=str(session.id), updated_at=timestamp(session.updated_at)
+        )
+
+    async def DeleteSession(
+        self, request: session_service_pb2.DeleteSessionRequest, context: Context
+    ) -> session_service_pb2.DeleteSessionResponse:
+        call = calls.current()
+        deleted = await self._sessions.delete(
+            tenant_id=call.tenant_id, session_id=request.session_id, if_match=call.metadata.get("if-match")
+        )
+        return session_service_pb2.DeleteSessionResponse(success=True, session_id=str(deleted))
+
+    async def LaunchSession(
+        self, request: session_service_pb2.LaunchSessionRequest, context: Context
+    ) -> session_service_pb2.LaunchSessionResponse:
+        launch_id, link, replayed = await self._links.launch(
+            tenant_id=calls.current().tenant_id,
+            session_id=request.session_id,
+            expires_in_seconds=request.expires_in_seconds if request.HasField("expires_in_seconds") else None,
+            redirect_url=request.redirect_url or None,
+            request=request_of("SessionService/LaunchSession", request),
+        )
+        url = self._url(link)
+        tell_created(context, location=url, replayed=replayed)
+        return session_service_pb2.LaunchSessionResponse(
+            launch_url=url,
+            launch_url_expires_at=timestamp(link.expires_at),
+            launch_id=str(launch_id),
+            session_id=request.session_id.lower(),
+        )
+
+    async def RevokeSessionLaunches(
+        self, request: session_service_pb2.RevokeSessionLaunchesRequest, context: Context
+    ) -> session_service_pb2.RevokeSessionLaunchesResponse:
+        revoked = await self._links.revoke(tenant_id=calls.current().tenant_id, session_id=request.session_id)
+        return session_service_pb2.RevokeSessionLaunchesResponse(success=True, session_id=str(revoked))
+
+    def _url(self, link: OpenedLink) -> str:
+        return f"{self._base_url}/player/session/{link.token}"
+
+
+def to_message(session: Session) -> session_pb2.Session:
+    """A session as lists tell it."""
+    standing = session.standing
+    return session_pb2.Session(
+        id=str(session.id),
+        package_id=str(session.package_id),
+        tenant_id=str(session.tenant_id),
+        user_id=session.user_id,
+        user_name=session.user_name,
+        completion_status=standing.completion.value,
+        success_status=standing.success.value,
+        score=_score(standing.score),
+        attempts=session.attempt,
+        time_spent_seconds=session.time_ms // 1000,
+        session_time=None if session.session_time_ms is None else format_iso(session.session_time_ms),
+        created_at=timestamp(session.created_at),
+        updated_at=timestamp(session.updated_at),
+        package=session_pb2.SessionPackage(title=session.package.title, version=session.package.version),
+        launches=session.launches,
+    )
+
+
+def detailed(view: SessionView) -> session_pb2.Session:
+    """A session with everything that is known of it."""
+    message = to_message(view.session)
+    course, current = view.course, view.session.current_item
+    shown = course.only.identifier if course.only else current
+    for identifier, item in course.launchable.items():
+        state = view.items.get(identifier, ItemState(id=identifier))
+        values = _text(run_data.told_values(state, version=course.version))
+        message.items.append(
+            session_pb2.SessionItem(
+                id=identifier,
+                title=item.title,
+                completion_status=state.standing.completion.value,
+                success_status=state.standing.success.value,
+                score=_score(state.standing.score),
+                cmi_data=values,
+                time_spent_seconds=state.time_ms // 1000,
+            )
+        )
+        if identifier == shown:
+            message.cmi_data.update(values)
+    if current is not None:
+        message.current_item_id = current
+    return message
+
+
+def _text(values: Mapping[str, str]) -> Mapping[str, str]:
+    """Protobuf takes Unicode only: of what courses store, halves of characters are shown as U+FFFD."""
+    if all(value.isascii() for value in values.values()):
+        return values
+    return {name: value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for name, value in values.items()}
+
+
+def _score(score: Score) -> session_pb2.Score | None:
+    if not score.is_known:
+        return None
+    return session_pb2.Score(scaled=score.scaled, raw=score.raw, min=score.min, max=score.max)
+
+
+def _filter(request: session_service_pb2.ListSessionsRequest) -> SessionFilter:
+    return SessionFilter(
+        package_id=UUID(request.package_id) if request.HasField("package_id") else None,
+        user_id=request.user_id if request.HasField("user_id") else None,
+        completion=Completion(request.completion_status) if request.HasField("completion_status") else None,
+        success=Success(request.success_status) if request.HasField("success_status") else None,
+    )
+
+
+def _update(request: session_service_pb2.UpdateSessionRequest, faults: Mapping[str, list[str]]) -> SessionUpdate:
+    """Leaves out what is faulty already: the rest is judged all the same."""
+
+    def given(name: str) -> bool:
+        return request.HasField(name) and name not in faults
+
+    score = request.score
+    return SessionUpdate(
+        cmi_data=dict(request.cmi_data),
+        completion=Completion(request.completion_status) if given("completion_status") else None,
+        success=Success(request.success_status) if given("success_status") else None,
+        score=Score(**{part: getattr(score, part) for part in ("scaled", "raw", "min", "max") if score.HasField(part)})
+        if request.HasField("score")
+        else None,
+        session_time=request.session_time if given("session_time") else None,
+        suspend_data=request.suspend_data if request.HasField("suspend_data") else None,
+        item_id=request.item_id if given("item_id") else None,
+        launch_id=request.launch_id if given("launch_id") else None,
+    )
+
+
+def _pagination(page: SessionPage) -> pagination_pb2.Pagination:
+    total = page.total
+    return pagination_pb2.Pagination(
+        page=page.page,
+        limit=page.limit,
+        total=total.count,
+        total_pages=-(-total.count // page.limit),
+        total_is_estimate=True if total.is_estimate else None,
+    )

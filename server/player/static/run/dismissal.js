@@ -3,6 +3,8 @@ import { encode } from "./encoding.js";
 /** What all keepalive requests in flight may carry together (Fetch Standard, "inflightKeepaliveBytes"). */
 const ALLOWANCE = 64 * 1024;
 
+const LONG = 8 * 1024;
+
 /** A change alone may spend this part of what is left, so that enough stays for Commit and Terminate. */
 const SHARE_OF_A_CHANGE = 1 / 8;
 
@@ -16,6 +18,7 @@ export class Dismissal {
   #url;
   #left = ALLOWANCE;
   #latest = null; // the last complete commit sent this way
+  #whole = null; // the last one that depends on no other
   #partial = 0; // the change up to which results alone were sent
   #gone = false;
 
@@ -43,7 +46,8 @@ export class Dismissal {
 
   /** Takes a change that came after pagehide: sent at once if that is cheap, else when the course's handler ends. */
   changed() {
-    if (this.#due) this.#sendOne(this.#complete(), this.#left * SHARE_OF_A_CHANGE);
+    const limit = Math.min(this.#left * SHARE_OF_A_CHANGE, LONG);
+    if (this.#due && this.#journal.size < limit) this.#sendOne([() => this.#journal.whole()], limit);
     queueMicrotask(() => this.send());
   }
 
@@ -59,11 +63,15 @@ export class Dismissal {
     return !this.#commits.over && !this.#journal.empty && this.#latest?.change !== this.#journal.change;
   }
 
-  /** The ways to say everything: from what the server has acknowledged, or shorter from what was sent last. */
+  /**
+   * The ways to say everything, the best first: all that is unacknowledged, which depends on nothing; where that is long,
+   * what changed since it was sent before. Compressing it again with each call would take the time that is left.
+   */
   #complete() {
     const whole = () => this.#journal.whole();
-    const { number } = this.#latest ?? {};
-    return number === undefined ? [whole] : [whole, () => this.#journal.after(number)];
+    if (!this.#whole) return [whole];
+    const since = () => this.#journal.after(this.#whole.number);
+    return this.#journal.size > LONG ? [since, whole] : [whole, since];
   }
 
   #sendOne(ways, limit) {
@@ -79,6 +87,7 @@ export class Dismissal {
     if (this.#gone && !navigator.sendBeacon(this.#url, new Blob([body], { type: "text/plain" }))) return false;
     this.#left -= body.length;
     if (!commit.partial) this.#latest = commit;
+    if (commit.whole) this.#whole = commit;
     if (!this.#gone) this.#keepalive(commit, body);
     return true;
   }
@@ -92,14 +101,14 @@ export class Dismissal {
       // No network, or the browser counts the allowance in another way: the journal still has it.
     }
     this.#left += body.length;
-    if (!moved && this.#latest === commit) this.#latest = null;
+    if (!moved) this.#latest = this.#whole = null;
     this.#commits.flush();
   }
 
   #stay() {
     this.#gone = false;
     this.#left = ALLOWANCE;
-    this.#latest = null;
+    this.#latest = this.#whole = null;
     this.#commits.flush();
   }
 }

@@ -53,6 +53,13 @@ export class Journal {
     return this.#change;
   }
 
+  /** About how many characters a commit of everything has. */
+  get size() {
+    let size = 0;
+    for (const [element, { value }] of this.#pending) size += element.length + value.length + 6;
+    return size;
+  }
+
   /** How many characters were changed since the last commit was built. */
   get unsentSize() {
     return this.#bytes;
@@ -85,14 +92,17 @@ export class Journal {
 
   /** Builds a commit of everything unacknowledged. */
   whole() {
-    return this.#commit([...this.#pending.keys()], this.#header.base, this.#terminated);
+    return { ...this.#commit([...this.#pending.keys()], this.#header.base, { terminated: this.#terminated }), whole: true };
   }
 
-  /** Builds a commit of what changed after commit `number`, which the server needs first; having both, it has all. */
+  /**
+   * Builds a commit of what changed after commit `number`, which may still be on its way: `wait` asks the server to give
+   * it a moment. Having both, the server has all.
+   */
   after(number) {
     const before = this.#issued.get(number)?.values ?? new Map();
     const changed = [...this.#pending].filter(([element, { change }]) => before.get(element) !== change);
-    const commit = this.#commit(changed.map(([element]) => element), number, this.#terminated);
+    const commit = this.#commit(changed.map(([element]) => element), number, { terminated: this.#terminated, wait: true });
     const { values } = this.#issued.get(commit.number);
     for (const [element, change] of before) if (!values.has(element)) values.set(element, change);
     return commit;
@@ -101,7 +111,7 @@ export class Journal {
   /** Builds a commit of results and status alone. It does not terminate, so that the rest may still follow. */
   essentials() {
     const short = [...this.#pending.keys()].filter((element) => !LONG.test(element));
-    return { ...this.#commit(short, this.#header.base, false), partial: true };
+    return { ...this.#commit(short, this.#header.base, {}), partial: true };
   }
 
   /**
@@ -161,7 +171,7 @@ export class Journal {
     }
   }
 
-  #commit(elements, base, terminated) {
+  #commit(elements, base, { terminated = false, wait = false }) {
     this.#adoptNumbers();
     const number = this.#header.next;
     this.#header.next = number + 1;
@@ -176,7 +186,7 @@ export class Journal {
     this.#issued.set(number, { values: held, terminated });
     this.#bytes = 0;
     const { launch, run } = this.#header;
-    const body = { launch, run, commit: number, base, values, ...(terminated && { terminated }) };
+    const body = { launch, run, commit: number, base, values, ...(terminated && { terminated }), ...(wait && { wait }) };
     return { number, change: this.#change, text: JSON.stringify(body) };
   }
 

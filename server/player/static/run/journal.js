@@ -1,4 +1,4 @@
-import { headerKey, readHeader, readValues } from "./stored.js";
+import { entryText, headerKey, readHeader, readValues, valuesAndAges } from "./stored.js";
 
 /** What a dismissed page sends first if not everything fits: all but what is usually long. */
 const LONG = /^cmi\.(suspend_data|interactions\.|comments|objectives\.|launch_data)/;
@@ -14,12 +14,13 @@ export class Journal {
   #storage;
   #key;
   #header;
-  #pending = new Map(); // element → {value, change}
-  #set = new Map(); // everything this run has set: element → value
-  #issued = new Map(); // commit number → what it held: {values: Map element → change, terminated}
+  #pending = new Map(); // element → {value, at, change}
+  #set = new Map(); // everything this run has set: element → {value, at}
+  #issued = new Map(); // commit number → what it held: {values: Map element → change, initialized, terminated}
   #volatile = new Set(); // elements that are in memory only
   #change = 0;
   #bytes = 0;
+  #initialized = false;
   #terminated = false;
 
   /**
@@ -30,7 +31,8 @@ export class Journal {
     this.#storage = storage;
     this.#key = headerKey(page);
     const { token, commitUrl, launch, run, acknowledged } = page;
-    this.#header = { token, commitUrl, launch, run, next: acknowledged + 1, base: acknowledged, terminated: false, at: 0 };
+    this.#header = { token, commitUrl, launch, run, next: acknowledged + 1, base: acknowledged, at: 0 };
+    Object.assign(this.#header, { initialized: false, terminated: false });
     this.#resume();
   }
 
@@ -45,7 +47,7 @@ export class Journal {
   }
 
   get empty() {
-    return this.#pending.size === 0 && !this.#header.terminated;
+    return this.#pending.size === 0 && !this.#header.initialized && !this.#header.terminated;
   }
 
   /** A number that grows with each change; compare it to know whether there was one. */
@@ -69,9 +71,10 @@ export class Journal {
   put(element, value) {
     this.#change += 1;
     this.#bytes += element.length + value.length;
-    this.#pending.set(element, { value, change: this.#change });
-    this.#set.set(element, value);
-    this.#store(element, value);
+    const entry = { value, at: Date.now() };
+    this.#pending.set(element, { ...entry, change: this.#change });
+    this.#set.set(element, entry);
+    this.#store(element, entry);
   }
 
   /** Keeps that the course has called Terminate. */
@@ -82,12 +85,13 @@ export class Journal {
     this.#writeHeader();
   }
 
-  /** Forgets that the course had called Terminate: it initialized again, as it may after this page was reloaded. */
+  /** Keeps that the course has called Initialize, as it may again after this page was reloaded. */
   initialize() {
-    if (!this.#terminated) return;
+    this.#change += 1;
+    this.#initialized = true;
     this.#terminated = false;
-    this.#header.terminated = false;
-    this.#settleHeader();
+    Object.assign(this.#header, { initialized: true, terminated: false });
+    this.#writeHeader();
   }
 
   /** Builds a commit of everything unacknowledged. */
@@ -129,6 +133,7 @@ export class Journal {
     for (const [element, change] of held.values) {
       if (this.#pending.get(element)?.change === change) this.#remove(element);
     }
+    if (held.initialized) this.#header.initialized = false;
     if (held.terminated) this.#header.terminated = false;
     this.#header.base = Math.max(this.#header.base, applied);
     for (const number of this.#issued.keys()) if (number <= applied) this.#issued.delete(number);
@@ -138,9 +143,10 @@ export class Journal {
 
   /** Makes everything this run has set due again, because the server does not have what `base` stands for. */
   resendFrom(base) {
-    for (const [element, value] of this.#set) {
-      if (!this.#pending.has(element)) this.#pending.set(element, { value, change: this.#change });
+    for (const [element, entry] of this.#set) {
+      if (!this.#pending.has(element)) this.#pending.set(element, { ...entry, change: this.#change });
     }
+    this.#header.initialized = this.#initialized;
     if (this.#terminated) this.#header.terminated = true;
     this.#header.base = base;
     this.#writeHeader();
@@ -154,7 +160,7 @@ export class Journal {
   /** Forgets everything, because the server will take nothing from this page any more. */
   abandon() {
     for (const element of [...this.#pending.keys()]) this.#remove(element);
-    this.#header.terminated = false;
+    Object.assign(this.#header, { initialized: false, terminated: false });
     this.#settleHeader();
     this.#storage = null;
   }
@@ -163,11 +169,12 @@ export class Journal {
     const header = this.#storage && readHeader(this.#storage, this.#key);
     if (!header) return;
     this.#header.next = Math.max(this.#header.next, header.next);
+    this.#header.initialized = this.#initialized = Boolean(header.initialized);
     this.#header.terminated = this.#terminated = Boolean(header.terminated);
-    for (const [element, value] of readValues(this.#storage, this.#key)) {
+    for (const [element, entry] of readValues(this.#storage, this.#key)) {
       this.#change += 1;
-      this.#pending.set(element, { value, change: this.#change });
-      this.#set.set(element, value);
+      this.#pending.set(element, { ...entry, change: this.#change });
+      this.#set.set(element, entry);
     }
   }
 
@@ -176,22 +183,21 @@ export class Journal {
     const number = this.#header.next;
     this.#header.next = number + 1;
     this.#writeHeader();
-    const values = {};
-    const held = new Map();
-    for (const element of elements) {
-      const { value, change } = this.#pending.get(element);
-      values[element] = value;
-      held.set(element, change);
-    }
-    this.#issued.set(number, { values: held, terminated });
+    const sent = elements.map((element) => [element, this.#pending.get(element)]);
+    const { launch, run, initialized } = this.#header;
+    this.#issued.set(number, { values: new Map(sent.map(([element, { change }]) => [element, change])), initialized, terminated });
     this.#bytes = 0;
-    const { launch, run } = this.#header;
-    const body = { launch, run, commit: number, base, values, ...(terminated && { terminated }), ...(wait && { wait }) };
+    const body = {
+      ...{ launch, run, commit: number, base, ...valuesAndAges(sent, Date.now()) },
+      ...(initialized && { initialized }),
+      ...(terminated && { terminated }),
+      ...(wait && { wait }),
+    };
     return { number, change: this.#change, text: JSON.stringify(body) };
   }
 
-  #store(element, value) {
-    if (this.#write(`${this.#key}/${element}`, JSON.stringify(value)) && this.#writeHeader()) {
+  #store(element, entry) {
+    if (this.#write(`${this.#key}/${element}`, entryText(entry)) && this.#writeHeader()) {
       this.#volatile.delete(element);
     } else {
       this.#volatile.add(element);

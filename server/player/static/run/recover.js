@@ -3,7 +3,7 @@
  * shell in a hidden frame: `recover.html#session={uuid}&shell={origin}`.
  */
 import { encode } from "./encoding.js";
-import { journalsOf, openStorage, readHeader, readValues, removeJournal, removeOlderThan, removeSent, takeRecoveryNumber } from "./stored.js";
+import { journalsOf, openStorage, readHeader, readValues, removeJournal, removeOlderThan, removeSent, takeRecoveryNumber, valuesAndAges } from "./stored.js";
 
 const TIMEOUT_MS = 3000;
 const KEEP_MS = 30 * 24 * 60 * 60 * 1000;
@@ -50,9 +50,13 @@ async function recoverOne(storage, key) {
 
 async function send(storage, key, header) {
   const values = readValues(storage, key);
-  const { launch, run, base, terminated } = header;
+  const { launch, run, base, initialized, terminated } = header;
   const commit = takeRecoveryNumber(storage, key, header);
-  const body = { launch, run, commit, base, values: Object.fromEntries(values), ...(terminated && { terminated }) };
+  const body = {
+    ...{ launch, run, commit, base, ...valuesAndAges(values, Date.now()) },
+    ...(initialized && { initialized }),
+    ...(terminated && { terminated }),
+  };
   const response = await fetch(header.commitUrl, {
     method: "POST",
     headers: { "Content-Type": "text/plain" },

@@ -17,7 +17,7 @@ let valid = page.valid;
 
 const recorder = page.recording ? recording() : preview();
 publishApi();
-const course = page.window ? courseWindow() : courseFrame();
+const course = page.window || location.hash === "#window=1" ? courseWindow() : courseFrame();
 line.on("shell.close", close);
 line.tell({ kind: "run.ready", valid });
 course.open(page.href);
@@ -46,7 +46,11 @@ function recording() {
       if (dismissal.going) dismissal.changed();
       else commits.changed();
     },
-    initialized: () => journal.initialize(),
+    initialized() {
+      if (commits.over) return;
+      journal.initialize();
+      commits.changed();
+    },
     terminated() {
       if (commits.over) return false;
       journal.terminate();

@@ -1,13 +1,17 @@
 /**
  * How the journal of a run lies in localStorage:
  *
- *     scorm/{session}/{launch}.{run}            header {token, commitUrl, launch, run, next, base, terminated, at}
- *     scorm/{session}/{launch}.{run}/{element}  the value as JSON text (which keeps NUL and lone surrogates)
+ *     scorm/{session}/{launch}.{run}            header {token, commitUrl, launch, run, next, base, initialized,
+ *                                               terminated, at}
+ *     scorm/{session}/{launch}.{run}/{element}  [value, when it was set], as JSON (which keeps NUL and lone surrogates)
  *
  * The run page writes it; the recovery page reads what a run page left.
  */
 
 const ROOT = "scorm/";
+
+/** A value set longer ago than this is sent with its age: a customer may have written the element since. */
+const FRESH_MS = 2000;
 
 /** How far recovery jumps ahead, so that its number is none that a still living page takes at the same time. */
 const STRIDE = 1000;
@@ -34,21 +38,41 @@ export function openStorage() {
 /**
  * Returns the header under a key, or null if there is none that can be read.
  * @returns {{token: string, commitUrl: string, launch: number, run: number, next: number, base: number,
- *   terminated: boolean, at: number} | null}
+ *   initialized: boolean, terminated: boolean, at: number} | null}
  */
 export function readHeader(storage, key) {
   const header = parsed(storage.getItem(key));
   return header && Number.isInteger(header.next) && typeof header.commitUrl === "string" ? header : null;
 }
 
-/** Returns the elements that a journal holds, each with its value: a Map of text to text. */
+/** Returns the text of an element's entry. */
+export function entryText({ value, at }) {
+  return JSON.stringify([value, at]);
+}
+
+/** Returns the elements that a journal holds: a Map of element to {value, at}. */
 export function readValues(storage, key) {
   const values = new Map();
   for (const name of keysUnder(storage, `${key}/`)) {
-    const value = parsed(storage.getItem(name));
-    if (typeof value === "string") values.set(name.slice(key.length + 1), value);
+    const [value, at] = parsed(storage.getItem(name)) ?? [];
+    if (typeof value === "string") values.set(name.slice(key.length + 1), { value, at });
   }
   return values;
+}
+
+/**
+ * Returns what a commit says of elements: {values: element → text, ages: element → milliseconds since it was set}, the
+ * ages of those alone that are no longer fresh.
+ * @param {Iterable<[string, {value: string, at: number}]>} entries
+ */
+export function valuesAndAges(entries, now) {
+  const values = {};
+  const ages = {};
+  for (const [element, { value, at }] of entries) {
+    values[element] = value;
+    if (now - at > FRESH_MS) ages[element] = now - at;
+  }
+  return { values, ...(Object.keys(ages).length > 0 && { ages }) };
 }
 
 /** Returns the header keys of a session's journals, the oldest run first. */
@@ -67,9 +91,9 @@ export function takeRecoveryNumber(storage, key, header) {
 
 /** Removes those of `values` that nobody has changed since, and the header once nothing is left. */
 export function removeSent(storage, key, values) {
-  for (const [element, value] of values) {
+  for (const [element, entry] of values) {
     const name = `${key}/${element}`;
-    if (parsed(storage.getItem(name)) === value) storage.removeItem(name);
+    if (storage.getItem(name) === entryText(entry)) storage.removeItem(name);
   }
   if (keysUnder(storage, `${key}/`).length === 0) storage.removeItem(key);
 }

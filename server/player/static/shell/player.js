@@ -7,6 +7,9 @@ import { summary } from "./summary.js";
 const RETRYING = "No connection to the server. Trying again …";
 const UNSAVED = "Your last answers are not saved yet. Trying again … Please keep this page open.";
 
+/** A link that ends in "#window=1" opens the course in a window of its own. */
+const IN_WINDOW = new URLSearchParams(location.hash.slice(1)).get("window") === "1" ? "#window=1" : "";
+
 /** The life of a launch: recover, launch, deliver, navigate, end. One thing at a time: while busy, clicks do nothing. */
 export class Player {
   #data;
@@ -106,7 +109,7 @@ export class Player {
   async #deliver({ runUrl, title }, focus) {
     this.#over.busy("Opening …");
     this.#show();
-    await this.#runPage.open(runUrl, title);
+    await this.#runPage.open(runUrl + IN_WINDOW, title);
     this.#over.clear();
     if (focus) this.#runPage.focus();
   }

@@ -76,7 +76,7 @@ export class Server {
   #renewed(answer) {
     if (!answer.token) return answer;
     this.#api = this.#api.replace(/[^/]+$/, answer.token);
-    history.replaceState(null, "", this.#api + location.search);
+    history.replaceState(null, "", this.#api + location.search + location.hash);
     return answer;
   }
 }

@@ -55,7 +55,7 @@ def loops_of(
     credential_file: Path | None,
     counts: Counts,
 ) -> list[Loop]:
-    """Jobs, imports, totals, sweeper, rescue of dead workers' jobs, and, for a real bucket, the gateway's credential."""
+    """Jobs, imports, totals, sweeper, rescue of dead workers' jobs, and for a real bucket the gateway's credential."""
     again = partial(_for_ever, counts)
 
     async def delete_package_files(**package: Any) -> None:

@@ -128,6 +128,7 @@ def _create_session_items() -> None:
         _text("entry"),
         *(_flag(name) for name in ("is_initialized", "is_terminated", "is_review")),
         sa.Column("overruled", postgresql.JSON()),
+        sa.Column("kept", postgresql.JSON()),
         sa.PrimaryKeyConstraint("tenant_id", "session_id", "item_key", name="session_items_pkey"),
         _of_session("session_items"),
     )

@@ -78,6 +78,7 @@ ITEM_NAMES = (
     "is_terminated",
     "is_review",
     "overruled",
+    "kept",
 )
 ITEM_COLUMNS = tuple(session_items.c[name] for name in ITEM_NAMES)
 LAUNCH_NAMES = ("launch_id", "number", "begun_at", "opened_at", "is_review", "told_ms", "items")
@@ -165,7 +166,7 @@ def session_values(session: Session) -> dict[str, Any]:
 
 def item_of(row: Row) -> ItemState:
     """From ITEM_COLUMNS."""
-    overruled = row[16]
+    overruled, kept = row[16], row[17]
     return ItemState(
         standing=standing_of(row[:6]),
         id=row[6],
@@ -178,6 +179,7 @@ def item_of(row: Row) -> ItemState:
         is_initialized=row[13],
         is_terminated=row[14],
         is_review=row[15],
+        kept=standing_of(kept) if kept else Standing(),
         overruled={name: datetime.fromisoformat(at) for name, at in overruled.items()} if overruled else {},
     )
 
@@ -196,8 +198,18 @@ def item_values(item: ItemState) -> dict[str, Any]:
         "is_initialized": item.is_initialized,
         "is_terminated": item.is_terminated,
         "is_review": item.is_review,
-        "overruled": json.dumps({name: at.isoformat() for name, at in item.overruled.items()} or None),
+        "kept": _kept(item.kept),
+        "overruled": _overruled(item),
     }
+
+
+def _overruled(item: ItemState) -> str | None:
+    return json.dumps({name: at.isoformat() for name, at in item.overruled.items()}) if item.overruled else None
+
+
+def _kept(standing: Standing) -> str | None:
+    """In the order of STANDING_NAMES; most items keep nothing."""
+    return None if standing == Standing() else json.dumps(list(standing_values(standing).values()))
 
 
 def item_key(item_id: str) -> UUID:

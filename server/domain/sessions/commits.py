@@ -13,7 +13,7 @@ from server.domain.cmi.elements import Version
 from server.domain.cmi.model import model_of
 from server.domain.sessions.course import Course
 from server.domain.sessions.judge import decides_completion, decides_score, decides_success, judge
-from server.domain.sessions.launches import require_holder
+from server.domain.sessions.launches import better, require_holder
 from server.domain.sessions.model import ItemState, Launch, RunTime, Session, Standing
 from server.domain.sessions.roll_up import overruled, roll_up, settle
 
@@ -180,13 +180,14 @@ def decide(
     """Judges the item anew, and rolls it up. A run that only reviews decides nothing."""
     if item.is_review:
         return Written(session=session, item=item)
-    standing = judge(
+    judged = judge(
         item.values,
         item=course.launchable[item.id],
         version=course.version,
         settings=session.package.settings,
         is_terminated=item.is_terminated,
     )
+    standing = better(item.kept, judged)
     explicit = overruled(
         session.explicit,
         completion=decides_completion(written),

@@ -67,17 +67,20 @@ def open_item(
 ) -> Opened:
     """Begins a run of an item in the launch that holds the session. `others` are the standings of what was opened.
 
-    What an earlier run stored stays, whatever its exit was: a session is one attempt.
+    What an earlier run stored stays. But in SCORM 2004 whoever ended normally begins a new attempt on the item (4th Ed.
+    RTE 2.1.2, 4.2.8): its data are empty again, and what it had achieved is kept until it achieves more. To look at a
+    course that is done begins none.
     """
     run = session.runs + 1
     described = course.launchable[item.id]
     standing = item.standing
-    values = dict(item.values)
+    starts_over = course.version == "2004" and not launch.is_review and has_ended(item)
+    values = {} if starts_over else dict(item.values)
     if standing.completion is Completion.NOT_ATTEMPTED:
         # Who opens an asset has seen it: nothing else is ever told of it.
         done = Completion.INCOMPLETE if is_sco(described) else Completion.COMPLETED
         standing = replace(standing, completion=done)
-    if course.version == "2004" and not item.run:
+    if course.version == "2004" and (starts_over or not item.run):
         values = _objectives_of(described) | values
     for ephemeral in _OF_ONE_RUN:
         values.pop(ephemeral, None)
@@ -88,7 +91,8 @@ def open_item(
         run=run,
         launch=launch.number,
         applied=0,
-        entry=entry_of(item),
+        entry="ab-initio" if starts_over else entry_of(item),
+        kept=better(item.kept, standing) if starts_over else item.kept,
         is_initialized=False,
         is_terminated=False,
         is_review=launch.is_review,
@@ -119,6 +123,23 @@ def _objectives_of(item: Item) -> dict[str, str]:
 def is_settled(standing: Standing) -> bool:
     """Whether there is nothing left to gain: whoever opens the course again only looks."""
     return standing.completion is Completion.COMPLETED and standing.success is not Success.FAILED
+
+
+def has_ended(item: ItemState) -> bool:
+    """Whether the latest run has ended otherwise than to be taken up again."""
+    return item.is_terminated and not is_suspended(item)
+
+
+def better(kept: Standing, current: Standing) -> Standing:
+    """What was achieved in two attempts together: nobody loses by trying again.
+
+    The score is that of the later attempt, unless only the earlier one was passed.
+    """
+    completed = Completion.COMPLETED in (kept.completion, current.completion)
+    was_passed = kept.success is Success.PASSED and current.success is not Success.PASSED
+    success = kept.success if was_passed or current.success is Success.UNKNOWN else current.success
+    score = kept.score if was_passed or not current.score.is_known else current.score
+    return Standing(completion=Completion.COMPLETED if completed else current.completion, success=success, score=score)
 
 
 def entry_of(item: ItemState) -> str:

@@ -115,6 +115,7 @@ class ItemState:
     `launch`; `applied` the number of the last commit of that run that was applied, and `entry` what the course is told
     of how it comes to run (cmi.entry). `is_review`: the run began after the session was completed, and decides nothing.
     `overruled` are elements that a caller wrote since the run began, and when: what the player set before is void.
+    `kept` is what earlier attempts on the item had achieved.
     """
 
     id: str
@@ -128,6 +129,7 @@ class ItemState:
     is_initialized: bool = False
     is_terminated: bool = False
     is_review: bool = False
+    kept: Standing = Standing()
     overruled: Mapping[str, datetime] = field(default_factory=dict)
 
 

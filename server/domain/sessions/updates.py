@@ -95,7 +95,7 @@ def _score_faults(score: Score) -> dict[str, list[str]]:
         if (value := getattr(score, part)) is not None and (value != value or abs(value) == float("inf"))
     }
     if score.scaled is not None and not -1 <= score.scaled <= 1:
-        faults["score.scaled"] = ["Must be from -1 to 1"]
+        faults.setdefault("score.scaled", ["Must be from -1 to 1"])
     if score.min is not None and score.max is not None and score.min > score.max:
         faults["score.min"] = ["Must not be greater than max"]
     return faults

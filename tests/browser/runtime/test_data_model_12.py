@@ -88,3 +88,11 @@ def test_any_element_makes_a_record(runtime: Runtime) -> None:
         ("LMSGetValue", "cmi.interactions._count", "1", "0"),
         ("LMSGetValue", "cmi.interactions.0.correct_responses._count", "1", "0"),
     )
+
+
+def test_long_texts_are_kept_whole(runtime: Runtime) -> None:
+    kept = "sixty-six thousand characters " * 2200
+    course = runtime.course("1.2")
+    course.expect(
+        ("LMSSetValue", "cmi.suspend_data", kept, "true", "0"), ("LMSGetValue", "cmi.suspend_data", kept, "0")
+    )

@@ -186,3 +186,9 @@ def test_the_same_text_again_is_told_once_a_run(runtime: Runtime) -> None:
     course = runtime.course("2004", KNOWN)
     again = [("SetValue", "cmi.session_time", "PT5M"), ("SetValue", "cmi.session_time", "PT5M")]
     assert [told for _, _, told in course.calls(*again)] == [[["changed", "cmi.session_time", "PT5M"]], []]
+
+
+def test_long_texts_are_kept_whole(runtime: Runtime) -> None:
+    kept = "sixty-six thousand characters " * 2200
+    course = runtime.course("2004")
+    course.expect(("SetValue", "cmi.suspend_data", kept, "true", "0"), ("GetValue", "cmi.suspend_data", kept, "0"))

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import grpc
+from google.protobuf import struct_pb2
 
 from server.domain.cmi.durations import format_iso
 from server.domain.sessions import run_data
@@ -19,6 +20,8 @@ from server.services.session_ports import SessionFilter
 from server.services.sessions import NewSession, SessionPage, Sessions, SessionView
 
 Context = grpc.aio.ServicerContext[Any, Any]
+# Below it a JSON number that is whole is exactly what it seems to be.
+_EXACT = 2**53
 
 
 class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
@@ -77,12 +80,14 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
         self, request: session_service_pb2.UpdateSessionRequest, context: Context
     ) -> session_service_pb2.UpdateSessionResponse:
         call = calls.current()
+        texts, faults = _texts(request.cmi_data)
+        faults |= call.faults
         session = await self._sessions.update(
-            _update(request, call.faults),
+            _update(request, texts, faults),
             tenant_id=call.tenant_id,
             session_id=request.session_id,
             if_match=call.metadata.get("if-match"),
-            faults=call.faults,
+            faults=faults,
         )
         calls.tell(context, calls.etag(session.revision))
         return session_service_pb2.UpdateSessionResponse(
@@ -197,7 +202,27 @@ def _filter(request: session_service_pb2.ListSessionsRequest) -> SessionFilter:
     )
 
 
-def _update(request: session_service_pb2.UpdateSessionRequest, faults: Mapping[str, list[str]]) -> SessionUpdate:
+def _texts(given: Mapping[str, struct_pb2.Value]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """The values of elements as texts, and what is wrong with those that have none."""
+    texts = {name: text for name, value in given.items() if (text := _as_text(value)) is not None}
+    return texts, {f"cmi_data.{name}": ["Must be a text"] for name in given if name not in texts}
+
+
+def _as_text(value: struct_pb2.Value) -> str | None:
+    match value.WhichOneof("kind"):
+        case "string_value":
+            return value.string_value
+        case "number_value":
+            number = value.number_value
+            return str(int(number)) if number.is_integer() and abs(number) < _EXACT else repr(number)
+        case "bool_value":
+            return "true" if value.bool_value else "false"
+    return None
+
+
+def _update(
+    request: session_service_pb2.UpdateSessionRequest, texts: dict[str, str], faults: Mapping[str, list[str]]
+) -> SessionUpdate:
     """Leaves out what is faulty already: the rest is judged all the same."""
 
     def given(name: str) -> bool:
@@ -205,7 +230,7 @@ def _update(request: session_service_pb2.UpdateSessionRequest, faults: Mapping[s
 
     score = request.score
     return SessionUpdate(
-        cmi_data=dict(request.cmi_data),
+        cmi_data=texts,
         completion=Completion(request.completion_status) if given("completion_status") else None,
         success=Success(request.success_status) if given("success_status") else None,
         score=Score(**{part: getattr(score, part) for part in ("scaled", "raw", "min", "max") if score.HasField(part)})

@@ -2,6 +2,7 @@ import datetime
 
 from server.gen.buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from server.gen.scorm.v1 import method_access_pb2 as _method_access_pb2
 from server.gen.scorm.v1 import pagination_pb2 as _pagination_pb2
@@ -85,8 +86,8 @@ class UpdateSessionRequest(_message.Message):
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
-        value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        value: _struct_pb2.Value
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ...) -> None: ...
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     CMI_DATA_FIELD_NUMBER: _ClassVar[int]
     COMPLETION_STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -97,7 +98,7 @@ class UpdateSessionRequest(_message.Message):
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     LAUNCH_ID_FIELD_NUMBER: _ClassVar[int]
     session_id: str
-    cmi_data: _containers.ScalarMap[str, str]
+    cmi_data: _containers.MessageMap[str, _struct_pb2.Value]
     completion_status: str
     success_status: str
     score: _session_pb2.Score
@@ -105,7 +106,7 @@ class UpdateSessionRequest(_message.Message):
     suspend_data: str
     item_id: str
     launch_id: str
-    def __init__(self, session_id: _Optional[str] = ..., cmi_data: _Optional[_Mapping[str, str]] = ..., completion_status: _Optional[str] = ..., success_status: _Optional[str] = ..., score: _Optional[_Union[_session_pb2.Score, _Mapping]] = ..., session_time: _Optional[str] = ..., suspend_data: _Optional[str] = ..., item_id: _Optional[str] = ..., launch_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, session_id: _Optional[str] = ..., cmi_data: _Optional[_Mapping[str, _struct_pb2.Value]] = ..., completion_status: _Optional[str] = ..., success_status: _Optional[str] = ..., score: _Optional[_Union[_session_pb2.Score, _Mapping]] = ..., session_time: _Optional[str] = ..., suspend_data: _Optional[str] = ..., item_id: _Optional[str] = ..., launch_id: _Optional[str] = ...) -> None: ...
 
 class UpdateSessionResponse(_message.Message):
     __slots__ = ("success", "session_id", "updated_at")

@@ -6,8 +6,6 @@ import { refusal } from "./reasons.js";
 import { completionStatus, successStatus } from "./status.js";
 import { fault } from "./values.js";
 
-// Each run says these anew: what the last one said is over.
-const OF_ONE_RUN = ["adl.nav.request", "cmi.exit", "cmi.session_time", "cmi.core.exit", "cmi.core.session_time"];
 const UNIQUE_IDS = new Set(["cmi.objectives.n.id", "cmi.interactions.n.objectives.n.id"]);
 // RTE 4.2.9.1: types with one correct response, and those whose correct responses must differ.
 const ONE_PATTERN = new Set(["true-false", "likert", "numeric", "other"]);
@@ -44,7 +42,8 @@ export class DataModel {
     this.#stores = stores;
     this.#names = NAMES.get(version);
     for (const [name, value] of Object.entries(values)) this.#fill(name, value);
-    for (const name of OF_ONE_RUN) this.#values.delete(name);
+    // Each run asks anew.
+    this.#values.delete("adl.nav.request");
   }
 
   /**

@@ -23,6 +23,7 @@ OURS = {
     "CONTENT_SIGNING_KEY_FILE",
     "DOWNLOAD_SIGNING_KEY_FILE",
     "PREVIEW_SIGNING_KEY_FILE",
+    "SESSION_TOKEN_KEY_FILE",
     "STORAGE_CREDENTIAL_FILE",
 }
 # What google-auth and its transport read, for a real bucket.

@@ -92,13 +92,13 @@ def _total(given: _Given) -> Statement[Total]:
     if "user" not in given:
         return statement(_named("total", given), _counted(given), lambda rows: Total(int(rows[0][0])))
     found = (
-        select(literal_column("1", Integer()))
+        select(literal_column("1", Integer()).label("one"))
         .select_from(WITH_PACKAGE)
         .where(*OF_TENANT, *(_FILTERS[name] for name in given))
         .limit(MOST_COUNTED + 1)
         .subquery()
     )
-    return statement(_named("total", given), select(func.count()).select_from(found), lambda rows: _bounded(rows[0][0]))
+    return statement(_named("total", given), select(func.count(found.c.one)), lambda rows: _bounded(rows[0][0]))
 
 
 def _bounded(counted: int) -> Total:
@@ -231,8 +231,8 @@ _folded = (
 _FOLD = statement(
     "sessions.fold",
     select(
-        select(func.count()).select_from(_taken).scalar_subquery(),
-        select(func.count()).select_from(_folded).scalar_subquery(),
+        select(func.count(_taken.c.change_id)).scalar_subquery(),
+        select(func.count(_folded.c.tenant_id)).scalar_subquery(),
     ),
     lambda rows: int(rows[0][0]),
     across_tenants="counts what sessions of all tenants have changed",

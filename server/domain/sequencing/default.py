@@ -21,10 +21,13 @@ class DefaultSequencer:
     heeds_prerequisites: bool = True
 
     def start(self, course: Course, progress: Progress) -> Delivery:
-        """Where the learner was, if that is not done yet; else the first item that is not; else where they were."""
+        """Where the learner was; else the first item that is not done; else the first.
+
+        SCORM 2004 resumes what was suspended, done or not (4th Ed. SN SB.2.3); elsewhere what is done is over.
+        """
         openable = self._openable(course, progress)
-        here = progress.current if progress.current in openable else None
-        if here is not None and not _is_done(progress, here):
+        here = progress.current if progress.resumes and progress.current in openable else None
+        if here is not None and (course.version == "2004" or not _is_done(progress, here)):
             return Delivery(item=here)
         undone = (item for item in openable if not _is_done(progress, item))
         return Delivery(item=next(undone, here or next(iter(openable), None)))

@@ -80,7 +80,7 @@ class Session:
     `time_ms` is the time of all launches. `session_time_ms` is that of the latest launch that told one. `launches`
     counts those that have begun, `holder` is the number of the one whose player holds the session (0: none yet), `runs`
     counts how often an item was opened. `shared` are the stores of adl.data by their target. `is_over` says that the
-    learner has left and has not come back. Links that were made before `links_valid_from` are void.
+    learner ended it, rather than to take it up again. Links that were made before `links_valid_from` are void.
     """
 
     id: UUID
@@ -115,7 +115,7 @@ class ItemState:
     `launch`; `applied` the number of the last commit of that run that was applied, and `entry` what the course is told
     of how it comes to run (cmi.entry). `is_review`: the run began after the session was completed, and decides nothing.
     `overruled` are elements that a caller wrote since the run began, and when: what the player set before is void.
-    `kept` is what earlier attempts on the item had achieved.
+    `kept` is what earlier attempts on the item had achieved, and `earlier_ms` the part of its time that they took.
     """
 
     id: str
@@ -130,6 +130,7 @@ class ItemState:
     is_terminated: bool = False
     is_review: bool = False
     kept: Standing = Standing()
+    earlier_ms: int = 0
     overruled: Mapping[str, datetime] = field(default_factory=dict)
 
 

@@ -3,8 +3,16 @@ import { element, icon } from "./elements.js";
 const STATES = {
   saved: { icon: "saved", text: "Saved" },
   saving: { icon: "saving", text: "Saving…" },
-  offline: { icon: "offline", text: "Offline – will be saved", more: "Kept in this browser and sent when the connection is back." },
-  memory: { icon: "memory", text: "Not saved yet", more: "This browser allows no storage: keep this page open until it is saved." },
+  offline: {
+    icon: "offline",
+    text: "Offline – will be saved",
+    more: "Kept in this browser and sent when the connection is back.",
+  },
+  memory: {
+    icon: "memory",
+    text: "Not saved yet",
+    more: "This browser allows no storage: keep this page open until it is saved.",
+  },
   stale: { icon: "memory", text: "Not saved", more: "The course was opened in another window." },
   gone: { icon: "memory", text: "Not saved", more: "This link is not valid any more." },
 };

@@ -10,7 +10,7 @@ const UNSAVED = "Your last answers are not saved yet. Trying again … Please ke
 /** A link that ends in "#window=1" opens the course in a window of its own. */
 const IN_WINDOW = new URLSearchParams(location.hash.slice(1)).get("window") === "1" ? "#window=1" : "";
 
-/** The life of a launch: recover, launch, deliver, navigate, end. One thing at a time: while busy, clicks do nothing. */
+/** A launch: recover, launch, deliver, navigate, end. One thing at a time: while busy, clicks do nothing. */
 export class Player {
   #data;
   #over;
@@ -61,7 +61,8 @@ export class Player {
     this.#guarded(async () => {
       this.#over.busy(LEAVING.has(request) ? "Saving …" : "Opening …");
       await this.#closeCourse();
-      await this.#take(await this.#asked({ launch: this.#launch, request, ...(target && { target }) }), { focus: true });
+      const answer = await this.#asked({ launch: this.#launch, request, ...(target && { target }) });
+      await this.#take(answer, { focus: true });
     });
   }
 
@@ -70,7 +71,7 @@ export class Player {
     this.navigate(this.#status.completion === "completed" ? "exitAll" : "suspendAll");
   }
 
-  /** Returns the answer to a navigation; where nobody knows whether it took place, that of a new launch, which resumes. */
+  /** Returns the answer to a navigation; if nobody knows whether it took place, that of a new launch, which resumes. */
   async #asked(body) {
     try {
       return await this.#server.navigate(body);

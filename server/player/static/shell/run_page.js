@@ -3,8 +3,8 @@ const SANDBOX = [
   "allow-downloads", "allow-pointer-lock", "allow-presentation", "allow-orientation-lock",
 ];
 const ALLOW = [
-  "autoplay", "fullscreen", "encrypted-media", "clipboard-write", "picture-in-picture", "microphone", "camera", "gyroscope",
-  "accelerometer",
+  "autoplay", "fullscreen", "encrypted-media", "clipboard-write", "picture-in-picture", "microphone", "camera",
+  "gyroscope", "accelerometer",
 ];
 
 /** The run page answers within 5 s of the course being gone, which takes up to 2 s. */

@@ -73,7 +73,8 @@ export class Contents {
       disabled: !plain && !item.enabled,
     });
     const name = cluster && state.key === "none" ? "group" : state.key;
-    row.append(icon(name), element("span", { text: item.title }), element("span", { class: "visually-hidden", text: `, ${state.text}` }));
+    const spoken = element("span", { class: "visually-hidden", text: `, ${state.text}` });
+    row.append(icon(name), element("span", { text: item.title }), spoken);
     if (!plain) row.addEventListener("click", () => this.#choose(item.id));
     return row;
   }
@@ -95,8 +96,8 @@ export class Contents {
     this.#toggle.setAttribute("aria-expanded", String(shown));
     for (const place of this.#behind) place.inert = shown && PHONE.matches;
     if (!focus) return;
-    const first = this.#tree.querySelector("button[aria-current]:enabled") ?? this.#tree.querySelector("button:enabled");
-    if (shown) first?.focus();
+    const find = (selector) => this.#tree.querySelector(selector);
+    if (shown) (find("button[aria-current]:enabled") ?? find("button:enabled"))?.focus();
     else this.#toggle.focus();
   }
 

@@ -96,7 +96,8 @@ export class Journal {
 
   /** Builds a commit of everything unacknowledged. */
   whole() {
-    return { ...this.#commit([...this.#pending.keys()], this.#header.base, { terminated: this.#terminated }), whole: true };
+    const all = [...this.#pending.keys()];
+    return { ...this.#commit(all, this.#header.base, { terminated: this.#terminated }), whole: true };
   }
 
   /**
@@ -106,7 +107,8 @@ export class Journal {
   after(number) {
     const before = this.#issued.get(number)?.values ?? new Map();
     const changed = [...this.#pending].filter(([element, { change }]) => before.get(element) !== change);
-    const commit = this.#commit(changed.map(([element]) => element), number, { terminated: this.#terminated, wait: true });
+    const elements = changed.map(([element]) => element);
+    const commit = this.#commit(elements, number, { terminated: this.#terminated, wait: true });
     const { values } = this.#issued.get(commit.number);
     for (const [element, change] of before) if (!values.has(element)) values.set(element, change);
     return commit;
@@ -185,7 +187,8 @@ export class Journal {
     this.#writeHeader();
     const sent = elements.map((element) => [element, this.#pending.get(element)]);
     const { launch, run, initialized } = this.#header;
-    this.#issued.set(number, { values: new Map(sent.map(([element, { change }]) => [element, change])), initialized, terminated });
+    const values = new Map(sent.map(([element, { change }]) => [element, change]));
+    this.#issued.set(number, { values, initialized, terminated });
     this.#bytes = 0;
     const body = {
       ...{ launch, run, commit: number, base, ...valuesAndAges(sent, Date.now()) },

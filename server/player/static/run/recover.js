@@ -3,7 +3,10 @@
  * shell in a hidden frame: `recover.html#session={uuid}&shell={origin}`.
  */
 import { encode } from "./encoding.js";
-import { journalsOf, openStorage, readHeader, readValues, removeJournal, removeOlderThan, removeSent, takeRecoveryNumber, valuesAndAges } from "./stored.js";
+import {
+  journalsOf, openStorage, readHeader, readValues, removeJournal, removeOlderThan, removeSent, takeRecoveryNumber,
+  valuesAndAges,
+} from "./stored.js";
 
 const TIMEOUT_MS = 3000;
 const KEEP_MS = 30 * 24 * 60 * 60 * 1000;

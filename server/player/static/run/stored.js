@@ -84,7 +84,8 @@ export function journalsOf(storage, session) {
 
 /** Takes a commit number for recovery: far ahead, and in the header before anybody sends it. */
 export function takeRecoveryNumber(storage, key, header) {
-  const number = Math.max(header.next, readHeader(storage, key)?.next ?? 0) + STRIDE + Math.floor(Math.random() * STRIDE);
+  const next = Math.max(header.next, readHeader(storage, key)?.next ?? 0);
+  const number = next + STRIDE + Math.floor(Math.random() * STRIDE);
   storage.setItem(key, JSON.stringify({ ...header, next: number + 1 }));
   return number;
 }
@@ -108,7 +109,8 @@ export function removeJournal(storage, key) {
 export function removeOlderThan(storage, time) {
   for (const name of keysUnder(storage, ROOT)) {
     const [, session, run, element] = name.split("/");
-    if (element === undefined && run && !(readHeader(storage, name)?.at > time)) removeJournal(storage, `${ROOT}${session}/${run}`);
+    if (element !== undefined || !run || readHeader(storage, name)?.at > time) continue;
+    removeJournal(storage, `${ROOT}${session}/${run}`);
   }
 }
 

@@ -129,6 +129,7 @@ def _create_session_items() -> None:
         *(_flag(name) for name in ("is_initialized", "is_terminated", "is_review")),
         sa.Column("overruled", postgresql.JSON()),
         sa.Column("kept", postgresql.JSON()),
+        _whole("earlier_ms", sa.BigInteger),
         sa.PrimaryKeyConstraint("tenant_id", "session_id", "item_key", name="session_items_pkey"),
         _of_session("session_items"),
     )

@@ -100,7 +100,7 @@ class Playing:
             else:
                 launched, launch = begin_launch(session, launch_id=new_id(now), at=now)
             opened, launch = open_launch(launched, launch, at=now)
-            delivery = self.sequencer.start(course, situation(opened, items, course, self.sequencer).progress)
+            delivery = self.sequencer.start(course, situation(session, items, course, self.sequencer).progress)
             statements = self.teller.launched(opened, course, at=now)
             played = await self._deliver(
                 transaction, session, opened, items, launch, delivery, course, statements, at=now
@@ -151,7 +151,7 @@ class Playing:
             change = Change(before=before, after=session, item_before=known, item_after=item, launch=launch)
             statements = [*statements, *self.teller.changed(change, course, at=at)]
         elif delivery.is_over:
-            session = leave(session, at=at)
+            session = leave(session, suspends=delivery.is_suspended, at=at)
         session = replace(session, revision=session.revision + 1, updated_at=at)
         await store_change(
             self.stores, transaction, before=before, after=session, item=item, launch=launch, statements=statements

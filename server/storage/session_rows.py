@@ -79,6 +79,7 @@ ITEM_NAMES = (
     "is_review",
     "overruled",
     "kept",
+    "earlier_ms",
 )
 ITEM_COLUMNS = tuple(session_items.c[name] for name in ITEM_NAMES)
 LAUNCH_NAMES = ("launch_id", "number", "begun_at", "opened_at", "is_review", "told_ms", "items")
@@ -179,6 +180,7 @@ def item_of(row: Row) -> ItemState:
         is_initialized=row[13],
         is_terminated=row[14],
         is_review=row[15],
+        earlier_ms=row[18],
         kept=standing_of(kept) if kept else Standing(),
         overruled={name: datetime.fromisoformat(at) for name, at in overruled.items()} if overruled else {},
     )
@@ -199,6 +201,7 @@ def item_values(item: ItemState) -> dict[str, Any]:
         "is_terminated": item.is_terminated,
         "is_review": item.is_review,
         "kept": _kept(item.kept),
+        "earlier_ms": item.earlier_ms,
         "overruled": _overruled(item),
     }
 

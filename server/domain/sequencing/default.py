@@ -35,7 +35,7 @@ class DefaultSequencer:
     def navigate(self, course: Course, progress: Progress, request: NavigationRequest, target: str | None) -> Delivery:
         """As `Sequencer.navigate`. Whoever exits the only item leaves; elsewhere an exit waits for a choice."""
         if request.ends_launch:
-            return Delivery(is_over=True)
+            return Delivery(is_over=True, is_suspended=request is NavigationRequest.SUSPEND_ALL)
         if request.has_target:
             if target is None or target not in self._openable(course, progress):
                 raise RequestRefused

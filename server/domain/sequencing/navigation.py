@@ -47,10 +47,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What a request leads to: an item to be shown, or the end, or neither: the learner must choose."""
+    """What a request leads to: an item to be shown, or the end, or neither: the learner must choose.
+
+    `is_suspended`: the end, but the session will be taken up where it is.
+    """
 
     item: str | None = None
     is_over: bool = False
+    is_suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

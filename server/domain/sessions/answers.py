@@ -67,7 +67,11 @@ def of_group(standings: Collection[Standing]) -> Standing:
 
 def situation(session: Session, items: Mapping[str, ItemState], course: Course, sequencer: Sequencer) -> Situation:
     """The situation of a session."""
-    progress = Progress(current=session.current_item, standings={name: item.standing for name, item in items.items()})
+    progress = Progress(
+        current=session.current_item,
+        resumes=not session.is_over,
+        standings={name: item.standing for name, item in items.items()},
+    )
     return Situation(course=course, progress=progress, valid=sequencer.valid(course, progress))
 
 

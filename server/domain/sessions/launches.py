@@ -93,6 +93,7 @@ def open_item(
         applied=0,
         entry="ab-initio" if starts_over else entry_of(item),
         kept=better(item.kept, standing) if starts_over else item.kept,
+        earlier_ms=item.time_ms if starts_over else item.earlier_ms,
         is_initialized=False,
         is_terminated=False,
         is_review=launch.is_review,
@@ -164,6 +165,6 @@ def _written(values: Mapping[str, str]) -> bool:
     return any(not element.startswith("cmi.objectives.") for element in values)
 
 
-def leave(session: Session, *, at: datetime) -> Session:
-    """The learner leaves the player."""
-    return replace(session, is_over=True, updated_at=at)
+def leave(session: Session, *, suspends: bool, at: datetime) -> Session:
+    """The learner leaves the player. `suspends`: to take it up again where it is."""
+    return replace(session, is_over=not suspends, updated_at=at)

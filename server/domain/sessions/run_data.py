@@ -56,7 +56,7 @@ def _values_2004(session: Session, item: ItemState, described: Item) -> dict[str
         "cmi.credit": "no-credit" if item.is_review else "credit",
         "cmi.entry": item.entry,
         "cmi.mode": "review" if item.is_review else "normal",
-        "cmi.total_time": format_iso(item.time_ms),
+        "cmi.total_time": format_iso(item.time_ms - item.earlier_ms),
     }
     if described.data_from_lms is not None:
         found["cmi.launch_data"] = described.data_from_lms
@@ -84,8 +84,9 @@ def _stores(described: Item, shared: Mapping[str, str]) -> dict[str, str]:
 
 def told_values(item: ItemState, *, version: Version) -> Mapping[str, str]:
     """Run-time data as the API tells them: what is stored, and the total time once there is one."""
-    if not item.time_ms:
+    attempt_ms = item.time_ms - item.earlier_ms
+    if not attempt_ms:
         return item.values
     if version == "1.2":
-        return {**item.values, "cmi.core.total_time": format_12(item.time_ms)}
-    return {**item.values, "cmi.total_time": format_iso(item.time_ms)}
+        return {**item.values, "cmi.core.total_time": format_12(attempt_ms)}
+    return {**item.values, "cmi.total_time": format_iso(attempt_ms)}

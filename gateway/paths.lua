@@ -34,14 +34,14 @@ function paths.split_signed(path)
   return path:match("^(/%l+/)([%w%-_]+%.[%w%-_]+%.[%w%-_]+)/(.*)$")
 end
 
--- What tells one player link, `/player/…/{token}`, from all others; nothing without a token. Of a token the last
--- characters, which are hard to choose for whoever has not signed it, but the very last: some of its bits may mean
--- nothing.
+-- What tells one player link, `/player/…/{token}`, from all others; nothing without a token. It is the beginning of the
+-- token's signature: nobody can choose that, while its end and what is no base64url in it may mean nothing to a reader.
 function paths.link(path)
   local token = path:match("^/player/%l+/([^/?#]+)")
   if not token then return nil end
   token = paths.decoded(token)
-  return #token > 33 and token:sub(-33, -2) or token
+  local signature = token:match("[^%.]*$"):gsub("%+", "-"):gsub("[^%w%-_]", ""):sub(1, 32)
+  return signature ~= "" and signature or token
 end
 
 -- The object of the bucket that a path of a published file means, `/static/{hash}/…`; nil if it can mean none.

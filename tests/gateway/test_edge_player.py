@@ -17,7 +17,8 @@ from tests.edge import Edge
 from tests.edge_upstreams import fail
 from tests.gateway.test_edge_answers import assert_error, exchange
 
-TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzZXNzaW9uIjoiMSJ9.c2lnbmF0dXJl-_TheLastCharactersOfItTellOneFromAnother"
+HEAD = "eyJhbGciOiJFZERTQSJ9.eyJzZXNzaW9uIjoiMSJ9"
+TOKEN = f"{HEAD}.c2lnbmF0dXJl-_TheSignatureTellsOneFromAnother"
 FEW = 5
 
 # Method, path, RPC: of each host.
@@ -263,15 +264,16 @@ def test_a_link_has_a_limit_that_others_at_its_address_do_not_share(tmp_path: Pa
         assert "<b>" not in shown.text
         spelt = "".join(f"%{ord(character):02x}" for character in TOKEN)
         assert statuses(edge, 1, spelt) == [429], "the same link"
+        assert statuses(edge, 1, TOKEN + "=x") == [429], "the same link, as Python reads base64"
         assert httpx.post(f"{edge.base_url}/player/session/{TOKEN}/launch").status_code == 429
         # A school behind one address, and more of them than may ask without a key.
         for learner in range(FEW * 3):
-            assert statuses(edge, 2, f"{TOKEN[:-4]}{learner:03}x") == [200, 200]
+            assert statuses(edge, 2, f"{HEAD}.{learner:03}{TOKEN[-40:]}") == [200, 200]
 
 
 def test_an_address_has_a_limit_for_all_of_its_links(tmp_path: Path) -> None:
     with Edge.start(tmp_path, edit=few(player=FEW), trusted_proxies=1) as edge:
-        told = [statuses(edge, 1, f"{TOKEN[:-4]}{learner:03}x")[0] for learner in range(FEW + 1)]
+        told = [statuses(edge, 1, f"{HEAD}.{learner:03}{TOKEN[-40:]}")[0] for learner in range(FEW + 1)]
         assert told == [200] * FEW + [429]
         assert statuses(edge, 1, address="192.0.2.2") == [200]
         headers = {"x-forwarded-for": "192.0.2.1"}

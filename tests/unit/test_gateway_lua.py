@@ -227,12 +227,17 @@ def test_the_gateways_page_of_an_error_is_the_servers() -> None:
 
 
 def test_a_link_is_told_from_others_however_it_is_spelt() -> None:
-    token = "x" * 50 + "".join(chr(ord("a") + number) for number in range(26)) + "0123456789"
+    signature = "".join(chr(ord("a") + number) for number in range(26)) + "01234-_89ABCDEFGH"
+    token = f"eyJh.eyJz.{signature}"
     link = PATHS.link(f"/player/run/{token}")
-    assert link == token[-33:-1]
+    assert link == signature[:32]
     assert PATHS.link(f"/player/session/{token}/launch?x#y") == link
-    assert PATHS.link("/player/run/" + "".join(f"%{ord(character):x}" for character in token)) == link
-    assert PATHS.link(f"/player/run/{token[:-1]}1") == link, "bits of the last character may mean nothing"
+    spellings = ["".join(f"%{ord(character):x}" for character in token), f"{token[:-1]}1", token.replace("-_", "+_")]
+    # What Python's reader of base64 takes for the same.
+    spellings += [f"{token}=", f"{token}=AAAA", token.replace("mn", "m~!n"), token.replace("mn", "m%7e=n")]
+    assert [PATHS.link(f"/player/run/{spelt}") for spelt in spellings] == [link] * len(spellings)
+    assert PATHS.link(f"/player/run/{token.replace('a0', 'b0').replace('abc', 'abd')}") != link
     assert PATHS.link("/player/run/short") == "short"
+    assert PATHS.link("/player/run/a.b.") == "a.b."
     assert PATHS.link("/player/run/") is None
     assert PATHS.link("/api/v1/packages") is None

@@ -25,6 +25,7 @@ FILES = {
     SIGNING_KEY: "key",
     "DOWNLOAD_SIGNING_KEY_FILE": "key",
     "PREVIEW_SIGNING_KEY_FILE": "key",
+    "SESSION_TOKEN_KEY_FILE": "key",
 }
 GOOD = "postgresql://scorm@127.0.0.1:5432/scorm"
 # Each holds `s3cret`, of which libpq's own message would quote at least a part.

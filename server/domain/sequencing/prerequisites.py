@@ -5,7 +5,8 @@ A="passed", A<>"failed"      the status as lesson_status spells it      2*{A, B,
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 from server.domain.manifest.model import Item
 from server.domain.sequencing.navigation import Progress
@@ -23,12 +24,29 @@ class _Malformed(Exception):
     """The statement is none."""
 
 
-def is_open(prerequisites: str | None, course: Course, progress: Progress) -> bool:
-    """Whether an item's prerequisites are met. What cannot be read locks nobody out."""
+def openable(course: Course, progress: Progress) -> list[str]:
+    """What may be opened, in order: where an item's prerequisites are met, and those of the groups around it."""
+    find = _lookup(course, progress)
+    found: dict[str, None] = {}
+
+    def look(items: Iterable[Item]) -> None:
+        for item in items:
+            if not _is_met_by(item.prerequisites, find):
+                continue
+            if course.launchable.get(item.identifier) is item:
+                found[item.identifier] = None
+            look(item.children)
+
+    look(course.items)
+    return list(found)
+
+
+def _is_met_by(prerequisites: str | None, find: Callable[[str], Standing]) -> bool:
+    """Whether they are met. What cannot be read locks nobody out."""
     if not prerequisites or not prerequisites.strip() or len(prerequisites) > MAX_LENGTH:
         return True
     try:
-        return _Statement(prerequisites, _lookup(course, progress)).value()
+        return _Statement(prerequisites, find).value()
     except _Malformed:
         return True
 
@@ -37,6 +55,7 @@ def _lookup(course: Course, progress: Progress) -> Callable[[str], Standing]:
     """The standing of an item, or of a group: that of all that it holds."""
     items = {item.identifier: item for item in course.walk()}
 
+    @cache
     def find(name: str) -> Standing:
         if name not in items:
             raise _Malformed
@@ -47,10 +66,13 @@ def _lookup(course: Course, progress: Progress) -> Callable[[str], Standing]:
 
 def _standing(item: Item, progress: Progress) -> Standing:
     below = [progress.standings.get(one.identifier, Standing()) for one in item.walk() if one.url]
+    if not below:
+        # A mere heading: nobody could ever meet it.
+        raise _Malformed
     if len(below) == 1:
         return below[0]
-    done = bool(below) and all(one.completion is Completion.COMPLETED for one in below)
-    passed = bool(below) and all(one.success is Success.PASSED for one in below)
+    done = all(one.completion is Completion.COMPLETED for one in below)
+    passed = all(one.success is Success.PASSED for one in below)
     begun = any(one.completion is not Completion.NOT_ATTEMPTED for one in below)
     if any(one.success is Success.FAILED for one in below):
         success = Success.FAILED
@@ -68,7 +90,9 @@ def _is_met(standing: Standing) -> bool:
 
 
 def _has_status(standing: Standing, status: str) -> bool:
-    wanted = _STATUS.get(status.strip().lower()[:1], "")
+    wanted = _STATUS.get(status.strip().lower()[:1])
+    if wanted is None:
+        raise _Malformed
     if wanted in ("passed", "failed"):
         return standing.success.value == wanted
     completed = standing.completion is Completion.COMPLETED
@@ -77,7 +101,7 @@ def _has_status(standing: Standing, status: str) -> bool:
         "browsed": completed,
         "incomplete": standing.completion is Completion.INCOMPLETE,
         "not attempted": standing.completion is Completion.NOT_ATTEMPTED,
-    }.get(wanted, False)
+    }[wanted]
 
 
 class _Statement:

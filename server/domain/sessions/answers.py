@@ -46,10 +46,10 @@ class Situation:
         )
 
     def standing(self, item: Item) -> Standing:
-        """Of an item that can be opened; of a group, what those below it come to."""
+        """Of an item that can be opened; of a group, what those below it come to. Mere headings count for nothing."""
         if item.url:
             return self.progress.standings.get(item.identifier, NOT_OPENED)
-        return of_group([self.standing(child) for child in item.children])
+        return of_group([self.standing(child) for child in item.children if any(one.url for one in child.walk())])
 
 
 def of_group(standings: Collection[Standing]) -> Standing:

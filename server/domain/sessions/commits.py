@@ -18,6 +18,8 @@ from server.domain.sessions.model import ItemState, Launch, RunTime, Session, St
 from server.domain.sessions.roll_up import overruled, roll_up, settle
 
 SESSION_TIME = ("cmi.core.session_time", "cmi.session_time")
+# Of one run or launch. What is more is a mistake, and must not spoil the sums.
+MAX_SESSION_TIME_MS = 10 * 365 * 24 * 3600 * 1000
 _STORE = "adl.data."
 
 
@@ -67,20 +69,20 @@ def apply_commit(
     require_holder(session, commit.launch)
     unchanged = Committed(session=session, item=item, launch=launch, changed=False)
     # An item that was opened again, or has told that it ended: whatever comes now is late.
-    if commit.run < item.run or commit.number <= item.applied or item.is_terminated:
+    if commit.run < item.run or commit.number <= item.applied or (item.is_terminated and not _reopens(item, commit)):
         return unchanged
-    if commit.run > item.run or commit.base > item.applied:
+    if commit.run > item.run or commit.base > item.applied or (item.is_terminated and commit.base < item.applied):
         return replace(unchanged, resend_from=item.applied if commit.run == item.run else 0)
     values, rejected = acceptable(item, _current(item, commit, at), version=course.version)
     stored = replace(
         item,
         values={**item.values, **own(values)},
         applied=commit.number,
-        is_initialized=item.is_initialized or commit.initialized or bool(commit.values),
+        is_initialized=item.is_initialized or commit.initialized or commit.terminated or bool(commit.values),
         is_terminated=commit.terminated,
     )
     shared = shared_after(session, values, course=course, item_id=item.id)
-    timed = count_time(replace(session, shared=shared), stored, launch, values)
+    timed = count_time(replace(session, shared=shared), stored, launch, values, course=course)
     written = decide(timed.session, timed.item, values, course=course, others=others)
     return Committed(
         session=replace(written.session, updated_at=at, revision=session.revision + 1),
@@ -88,6 +90,14 @@ def apply_commit(
         launch=timed.launch,
         rejected=rejected,
     )
+
+
+def _reopens(item: ItemState, commit: Commit) -> bool:
+    """Whether the course has initialised anew, on the page of a run that had ended: the learner has reloaded it.
+
+    What merely repeats the end is told from that by its base: it knows nothing of the end.
+    """
+    return commit.initialized and (commit.base >= item.applied or not commit.terminated)
 
 
 def _current(item: ItemState, commit: Commit, at: datetime) -> Mapping[str, str]:
@@ -144,16 +154,21 @@ class Timed:
     launch: Launch
 
 
-def count_time(session: Session, item: ItemState, launch: Launch, values: Mapping[str, str]) -> Timed:
+def count_time(
+    session: Session, item: ItemState, launch: Launch, values: Mapping[str, str], *, course: Course
+) -> Timed:
     """Counts the session time among the values. It is that of the whole run, so that the greatest counts."""
     told = next((values[element] for element in SESSION_TIME if element in values), None)
     milliseconds = parse_duration(told) if told is not None else None
     if milliseconds is None:
         return Timed(session=session, item=item, launch=launch)
     before = launch.items.get(item.id, RunTime(run=item.run))
-    more = max(0, milliseconds - before.run_ms)
+    more = max(0, min(milliseconds, MAX_SESSION_TIME_MS) - before.run_ms)
     times = {**launch.items, item.id: replace(before, run_ms=before.run_ms + more)}
-    return counted(session, replace(item, time_ms=item.time_ms + more), launch, replace(launch, items=times))
+    timed = counted(session, item, launch, replace(launch, items=times))
+    # The only item spends what the session spends: a caller may have told of the same time already.
+    spent = timed.session.time_ms - session.time_ms if course.only is not None else more
+    return replace(timed, item=replace(item, time_ms=item.time_ms + spent))
 
 
 def counted(session: Session, item: ItemState, before: Launch, after: Launch) -> Timed:

@@ -92,7 +92,8 @@ def open_item(
         launch=launch.number,
         applied=0,
         entry="ab-initio" if starts_over else entry_of(item),
-        kept=better(item.kept, standing) if starts_over else item.kept,
+        # What was completed without a status is not begun anew by the next run, which has none either.
+        kept=better(item.kept, standing) if starts_over or _is_silently_done(standing, values) else item.kept,
         earlier_ms=item.time_ms if starts_over else item.earlier_ms,
         is_initialized=False,
         is_terminated=False,
@@ -114,6 +115,11 @@ def unrecorded(item: ItemState, course: Course) -> ItemState:
     if course.version != "2004":
         return item
     return replace(item, values=_objectives_of(course.launchable[item.id]))
+
+
+def _is_silently_done(standing: Standing, values: Mapping[str, str]) -> bool:
+    said = values.get("cmi.core.lesson_status", "not attempted"), values.get("cmi.completion_status", "unknown")
+    return standing.completion is Completion.COMPLETED and said == ("not attempted", "unknown")
 
 
 def _objectives_of(item: Item) -> dict[str, str]:
@@ -149,7 +155,7 @@ def entry_of(item: ItemState) -> str:
         return "ab-initio" if not item.values else "resume"
     if not item.is_initialized:
         # Opened, and never spoken to: as if it had not been.
-        return "ab-initio" if not _written(item.values) else "resume"
+        return "resume" if item.entry == "ab-initio" and _written(item.values) else item.entry
     if not item.is_terminated:
         # Dropped: the tab was closed, or the network failed.
         return "resume"

@@ -40,7 +40,7 @@ def _values_12(session: Session, item: ItemState, described: Item) -> dict[str, 
         "cmi.launch_data": described.data_from_lms or "",
     }
     if described.mastery_score is not None:
-        found["cmi.student_data.mastery_score"] = f"{described.mastery_score:g}"
+        found["cmi.student_data.mastery_score"] = _decimal(described.mastery_score)
     if described.max_time_allowed:
         found["cmi.student_data.max_time_allowed"] = described.max_time_allowed
     if described.time_limit_action in _TIME_LIMIT_ACTIONS:
@@ -62,15 +62,20 @@ def _values_2004(session: Session, item: ItemState, described: Item) -> dict[str
         found["cmi.launch_data"] = described.data_from_lms
     threshold, passing = completion_threshold(described), scaled_passing_score(described)
     if threshold is not None:
-        found["cmi.completion_threshold"] = f"{threshold:g}"
+        found["cmi.completion_threshold"] = _decimal(threshold)
     if passing is not None:
-        found["cmi.scaled_passing_score"] = f"{passing:g}"
+        found["cmi.scaled_passing_score"] = _decimal(passing)
     limit = described.sequencing.limit_conditions.attempt_absolute_duration_limit
     if limit:
         found["cmi.max_time_allowed"] = limit
     if described.time_limit_action in _TIME_LIMIT_ACTIONS:
         found["cmi.time_limit_action"] = described.time_limit_action
     return found | _stores(described, session.shared)
+
+
+def _decimal(number: float) -> str:
+    """As both versions write numbers: without an exponent, and as real(10,7) with seven decimals at most."""
+    return f"{number:.7f}".rstrip("0").rstrip(".")
 
 
 def _stores(described: Item, shared: Mapping[str, str]) -> dict[str, str]:

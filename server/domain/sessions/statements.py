@@ -12,6 +12,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from server.domain.cmi.durations import format_iso
+from server.domain.cmi.languages import is_language
 from server.domain.ids import new_id
 from server.domain.sessions.course import Course
 from server.domain.sessions.launches import is_suspended
@@ -152,7 +153,9 @@ class Teller:
         return f"{self.iri_base}/packages/{session.package_id}"
 
     def _package(self, session: Session, course: Course) -> dict[str, Any]:
-        name = {course.language or "und": session.package.title}
+        # xAPI 2.4.4.1: keys are RFC 5646 tags, which manifests do not always have.
+        language = course.language if course.language and is_language(course.language) else "und"
+        name = {language: session.package.title}
         return {
             "objectType": "Activity",
             "id": self._package_iri(session),

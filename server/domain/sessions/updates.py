@@ -8,12 +8,21 @@ from server.domain.cmi.durations import parse_duration
 from server.domain.cmi.elements import Version
 from server.domain.cmi.model import model_of
 from server.domain.errors import ValidationFailed
-from server.domain.sessions.commits import SESSION_TIME, Timed, count_time, counted, decide, own, shared_after, writable
+from server.domain.sessions.commits import (
+    MAX_SESSION_TIME_MS,
+    SESSION_TIME,
+    Timed,
+    count_time,
+    counted,
+    decide,
+    own,
+    shared_after,
+    writable,
+)
 from server.domain.sessions.course import Course
 from server.domain.sessions.model import Completion, Explicit, ItemState, Launch, Score, Session, Standing, Success
 
 _SUSPEND_DATA = "cmi.suspend_data"
-MAX_SESSION_TIME_MS = 10 * 365 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +129,7 @@ def apply_update(
         overruled = {**item.overruled, **dict.fromkeys(values, at)} if item.run and not item.is_terminated else {}
         stored = replace(timed.item, values={**item.values, **own(values)}, overruled=overruled)
         shared = shared_after(session, values, course=course, item_id=item.id)
-        timed = count_time(replace(session, shared=shared), stored, launch, values)
+        timed = count_time(replace(session, shared=shared), stored, launch, values, course=course)
     timed = _tell_time(timed, update)
     after, item_after = timed.session, timed.item
     if item is not None and values:

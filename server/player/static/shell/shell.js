@@ -12,10 +12,17 @@ const buttons = {
   previous: document.getElementById("btn-prev"),
   exit: document.getElementById("btn-exit"),
 };
+// Everything that an LMS may offer (SCORM 2004 4th Ed. SN 4.4.1), for those who add `#controls=all` to the address.
+const all = {
+  suspendAll: document.getElementById("btn-suspend"),
+  exitAll: document.getElementById("btn-exit-all"),
+  abandonAll: document.getElementById("btn-abandon"),
+};
+const showsAll = new URLSearchParams(location.hash.slice(1)).get("controls") === "all";
 
 const over = new Over();
 const indicator = new Indicator(document.getElementById("indicator"));
-const contents = new Contents({ onChoose: (id) => player.navigate("choice", id) });
+const contents = new Contents({ onChoose: (id) => player.navigate("choice", id), always: showsAll });
 const player = new Player({ data, over, indicator, contents, draw });
 
 learner.textContent = data.learner ?? "";
@@ -24,6 +31,8 @@ if (data.preview) indicator.showPreview();
 buttons.continue.addEventListener("click", () => player.navigate("continue"));
 buttons.previous.addEventListener("click", () => player.navigate("previous"));
 buttons.exit.addEventListener("click", () => player.exit());
+document.getElementById("all-controls").hidden = !showsAll;
+for (const [request, button] of Object.entries(all)) button.addEventListener("click", () => player.navigate(request));
 // A page out of the browser's cache holds a launch that may be long over.
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 player.start();
@@ -40,7 +49,7 @@ function draw({ items, controls, title, busy, ready, ended, attention }) {
   document.getElementById("foot").hidden = lessons(items).length < 2 && !controls.continue && !controls.previous;
   buttons.continue.disabled = busy || !controls.continue;
   buttons.previous.disabled = busy || !controls.previous;
-  buttons.exit.disabled = busy;
+  for (const button of [buttons.exit, ...Object.values(all)]) button.disabled = busy;
   const next = attention && controls.continue ? buttons.continue : attention && buttons.exit;
   for (const button of Object.values(buttons)) {
     button.classList.toggle("primary", button === next);

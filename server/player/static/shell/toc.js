@@ -16,11 +16,13 @@ export class Contents {
   #progressText = document.getElementById("overall-text");
   #behind = [document.getElementById("stage"), document.getElementById("foot")];
   #onChoose;
-  #drawn = false;
+  #always;
+  #drawn = "";
 
-  /** @param {{onChoose: (id: string) => void}} options */
-  constructor({ onChoose }) {
+  /** @param {{onChoose: (id: string) => void, always?: boolean}} options always: open even for a single lesson */
+  constructor({ onChoose, always = false }) {
     this.#onChoose = onChoose;
+    this.#always = always;
     this.#toggle.addEventListener("click", () => this.#show(this.#nav.hidden, { focus: true }));
     document.getElementById("backdrop").addEventListener("click", () => this.#show(false, { focus: true }));
     document.addEventListener("keydown", (event) => this.#key(event));
@@ -29,14 +31,16 @@ export class Contents {
 
   /** Draws the items; a course of one lesson keeps its contents closed. */
   draw(items) {
+    const before = this.#drawn;
+    this.#drawn = JSON.stringify(items);
+    if (this.#drawn === before) return; // a button that is replaced while it is pressed would lose the click
     const focused = this.#tree.contains(document.activeElement) ? document.activeElement.dataset.item : null;
     this.#tree.replaceChildren(this.#list(items));
     if (focused) this.#tree.querySelector(`[data-item="${CSS.escape(focused)}"]`)?.focus();
     this.#drawProgress(lessons(items));
-    if (this.#drawn) return;
-    this.#drawn = true;
+    if (before) return;
     this.#toggle.hidden = false;
-    this.#show(lessons(items).length > 1 && !PHONE.matches, {});
+    this.#show((this.#always || lessons(items).length > 1) && !PHONE.matches, {});
   }
 
   /** Shows the contents, because the learner has to choose. */

@@ -19,6 +19,10 @@ from server.domain import errors
 from server.gen.scorm.v1 import error_reason_pb2
 
 DOMAIN = "scorm-api"
+# Errors travel as metadata, of which the gateway takes 60 KiB together, and stock clients of gRPC 8 KiB, in base64.
+_JSON_BYTES = 24 * 1024
+_STATUS_BYTES = 4 * 1024
+_LONGEST_FIELD = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +107,16 @@ class Rendered:
 
     def to_json(self, request_id: str) -> str:
         """The documented body."""
-        error = {"code": self.reason, "message": self.message, "details": self.details}
+        error = {"code": self.reason, "message": self.message, "details": _fitting(self.details, most=_JSON_BYTES)}
         return json.dumps({"error": error, "request_id": request_id}, separators=(",", ":"))
 
     def to_status(self, request_id: str) -> status_pb2.Status:
         """The canonical status with its details."""
         status = status_pb2.Status(code=self.entry.code.value[0], message=self.message)
-        facts = {key: _fact(value) for key, value in self.details.items() if not isinstance(value, dict)}
+        details = _fitting(self.details, most=_STATUS_BYTES)
+        facts = {key: _fact(value) for key, value in details.items() if not isinstance(value, dict)}
         _add(status, error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=facts))
-        field_errors = self.details.get("fieldErrors")
+        field_errors = details.get("fieldErrors")
         if field_errors:
             _add(status, _bad_request(field_errors))
         if self.retry_after_seconds is not None:
@@ -156,6 +161,22 @@ def _details(error: errors.DomainError) -> dict[str, Any]:
             return {"current_etag": error.current_etag}
         case _:
             return {}
+
+
+def _fitting(details: Mapping[str, Any], *, most: int) -> Mapping[str, Any]:
+    """The details with as many faulty fields as fit into `most` bytes, and how many more there are."""
+    given: Mapping[str, list[str]] = details.get("fieldErrors", {})
+    shown: dict[str, list[str]] = {}
+    for field, faults in given.items():
+        name = field if len(field) <= _LONGEST_FIELD else f"{field[:_LONGEST_FIELD]}…"
+        most -= len(json.dumps({name: faults}))
+        if most < 0:
+            break
+        shown[name] = faults
+    if shown.keys() == given.keys():
+        return details
+    left_out = len(given) - len(shown)
+    return {**details, "fieldErrors": shown, **({"more_field_errors": left_out} if left_out else {})}
 
 
 def _fact(value: Any) -> str:

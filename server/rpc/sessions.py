@@ -204,8 +204,9 @@ def _filter(request: session_service_pb2.ListSessionsRequest) -> SessionFilter:
 
 def _texts(given: Mapping[str, struct_pb2.Value]) -> tuple[dict[str, str], dict[str, list[str]]]:
     """The values of elements as texts, and what is wrong with those that have none."""
-    texts = {name: text for name, value in given.items() if (text := _as_text(value)) is not None}
-    return texts, {f"cmi_data.{name}": ["Must be a text"] for name in given if name not in texts}
+    # Protobuf keeps no order of its own: sorted, the same request has the same answer.
+    texts = {name: text for name in sorted(given) if (text := _as_text(given[name])) is not None}
+    return texts, {f"cmi_data.{name}": ["Must be a text"] for name in sorted(given) if name not in texts}
 
 
 def _as_text(value: struct_pb2.Value) -> str | None:

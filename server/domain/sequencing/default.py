@@ -22,18 +22,24 @@ class DefaultSequencer:
     heeds_prerequisites: bool = True
 
     def start(self, course: Course, progress: Progress) -> Delivery:
-        """Where the learner was, if that is not done yet; else the first item that is not; else where they were."""
+        """In SCORM 2004 what was suspended, done or not, or else the first item (4th Ed. SN SB.2.3, SB.2.1).
+
+        In 1.2 where the learner was; if that is done, the first item that is not.
+        """
         open_now = self._openable(course, progress)
-        here = progress.current if progress.current in open_now else None
+        first = next(iter(open_now), None)
+        here = progress.current if progress.resumes and progress.current in open_now else None
+        if course.version == "2004":
+            return Delivery(item=here or first)
         if here is not None and not _is_done(progress, here):
             return Delivery(item=here)
         undone = (item for item in open_now if not _is_done(progress, item))
-        return Delivery(item=next(undone, here or next(iter(open_now), None)))
+        return Delivery(item=next(undone, here or first))
 
     def navigate(self, course: Course, progress: Progress, request: NavigationRequest, target: str | None) -> Delivery:
         """As `Sequencer.navigate`. Whoever exits the only item leaves; elsewhere an exit waits for a choice."""
         if request.ends_launch:
-            return Delivery(is_over=True)
+            return Delivery(is_over=True, is_suspended=request is NavigationRequest.SUSPEND_ALL)
         if request in (NavigationRequest.EXIT, NavigationRequest.ABANDON):
             return Delivery(is_over=course.only is not None)
         open_now = self._openable(course, progress)

@@ -14,6 +14,8 @@ from server.domain.sessions.course import Course
 from server.domain.sessions.model import Completion, Standing, Success
 
 MAX_LENGTH = 5000
+# Of a whole course. They are read with every commit, and must not keep others waiting.
+MAX_TOTAL_LENGTH = 100_000
 MAX_DEPTH = 50
 _TOKEN = re.compile(r'\s*(?:(<>|[&|~=(){},*])|"([^"]*)"|([^\s&|~=<>(){},*"]+))')
 # AICC's short forms of statuses.
@@ -25,9 +27,15 @@ class _Malformed(Exception):
 
 
 def openable(course: Course, progress: Progress) -> list[str]:
-    """What may be opened, in order: where an item's prerequisites are met, and those of the groups around it."""
+    """What may be opened, in order: where an item's prerequisites are met, and those of the groups around it.
+
+    A course with more of them than can be read in a moment has none.
+    """
     find = _lookup(course, progress)
     found: dict[str, None] = {}
+    total = sum(len(item.prerequisites or "") for item in course.walk())
+    if total > MAX_TOTAL_LENGTH:
+        return list(course.launchable)
 
     def look(items: Iterable[Item]) -> None:
         for item in items:

@@ -79,10 +79,10 @@ export class Commits {
   }
 
   /**
-   * Takes the server's response to a commit, whichever way that was sent.
+   * Takes the server's response to a commit {number}, whichever way that was sent.
    * @returns {Promise<boolean>} whether it moved things on; false asks for a pause
    */
-  async heard(response) {
+  async heard(response, { number }) {
     const final = FINAL.get(response.status);
     if (final) {
       this.#end(final);
@@ -95,7 +95,8 @@ export class Commits {
       this.#journal.resendFrom(answer.resendFrom);
       return this.#again();
     }
-    if (!this.#journal.acknowledge(answer.applied)) return this.#again();
+    if (answer.applied < number) this.#journal.letGo(number);
+    else if (!this.#journal.acknowledge(answer.applied)) return this.#again();
     this.#turns = 0;
     warnOf(answer.rejected);
     this.#onAnswer(answer);
@@ -124,12 +125,13 @@ export class Commits {
 
   async #post(commit) {
     try {
-      return await this.heard(await fetch(this.#url, {
+      const response = await fetch(this.#url, {
         method: "POST",
         headers: { "Content-Type": "text/plain" },
         body: encode(commit.text),
         signal: AbortSignal.timeout(TIMEOUT_MS),
-      }));
+      });
+      return await this.heard(response, commit);
     } catch {
       return false;
     }

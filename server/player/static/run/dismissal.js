@@ -96,7 +96,8 @@ export class Dismissal {
     const headers = { "Content-Type": "text/plain" };
     let moved = false;
     try {
-      moved = await this.#commits.heard(await fetch(this.#url, { method: "POST", keepalive: true, headers, body }));
+      const response = await fetch(this.#url, { method: "POST", keepalive: true, headers, body });
+      moved = await this.#commits.heard(response, commit);
     } catch {
       // No network, or the browser counts the allowance in another way: the journal still has it.
     }

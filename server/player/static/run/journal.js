@@ -77,8 +77,9 @@ export class Journal {
     this.#store(element, entry);
   }
 
-  /** Keeps that the course has called Terminate. */
+  /** Keeps that the course has called Terminate; once is enough. */
   terminate() {
+    if (this.#terminated) return;
     this.#change += 1;
     this.#terminated = true;
     this.#header.terminated = true;
@@ -141,6 +142,18 @@ export class Journal {
     for (const number of this.#issued.keys()) if (number <= applied) this.#issued.delete(number);
     this.#settleHeader();
     return true;
+  }
+
+  /** Lets go of what commit `number` held: the server takes it no more, because this run had ended before. */
+  letGo(number) {
+    const held = this.#issued.get(number);
+    if (!held) return;
+    for (const [element, change] of held.values) {
+      if (this.#pending.get(element)?.change === change) this.#remove(element);
+    }
+    Object.assign(this.#header, { initialized: false, terminated: false });
+    this.#issued.delete(number);
+    this.#settleHeader();
   }
 
   /** Makes everything this run has set due again, because the server does not have what `base` stands for. */

@@ -130,6 +130,7 @@ def _create_session_items() -> None:
         sa.Column("overruled", postgresql.JSON()),
         sa.Column("kept", postgresql.JSON()),
         _whole("earlier_ms", sa.BigInteger),
+        _flag("is_suspended"),
         sa.PrimaryKeyConstraint("tenant_id", "session_id", "item_key", name="session_items_pkey"),
         _of_session("session_items"),
     )

@@ -11,7 +11,15 @@ from server.domain.sequencing.navigation import Delivery, NavigationRequest, Req
 from server.domain.sessions.answers import Situation, situation
 from server.domain.sessions.commits import Commit, Committed, apply_commit
 from server.domain.sessions.course import Course
-from server.domain.sessions.launches import TakenOver, begin_launch, leave, open_item, open_launch, require_holder
+from server.domain.sessions.launches import (
+    TakenOver,
+    begin_launch,
+    leave,
+    open_item,
+    open_launch,
+    require_holder,
+    suspend,
+)
 from server.domain.sessions.model import ItemState, Launch, Session, Standing
 from server.domain.sessions.statements import Change, Statement, Teller
 from server.services.ports import Clock, Database, Transaction
@@ -99,7 +107,7 @@ class Playing:
                 launched, launch = session, latest
             else:
                 launched, launch = begin_launch(session, launch_id=new_id(now), at=now)
-            opened, launch = open_launch(launched, launch, at=now)
+            opened, launch = open_launch(launched, launch, course=course, at=now)
             delivery = self.sequencer.start(course, situation(session, items, course, self.sequencer).progress)
             statements = self.teller.launched(opened, course, at=now)
             played = await self._deliver(
@@ -152,6 +160,8 @@ class Playing:
             statements = [*statements, *self.teller.changed(change, course, at=at)]
         elif delivery.is_over:
             session = leave(session, suspends=delivery.is_suspended, at=at)
+            left = items.get(session.current_item or "")
+            item = suspend(left, course) if left is not None and delivery.is_suspended else None
         session = replace(session, revision=session.revision + 1, updated_at=at)
         await store_change(
             self.stores, transaction, before=before, after=session, item=item, launch=launch, statements=statements
@@ -160,8 +170,8 @@ class Playing:
             session=session,
             launch_id=str(launch.id),
             situation=situation(session, items, course, self.sequencer),
-            item=item.id if item else None,
-            run_token=self._run_token(session, item, at) if item else None,
+            item=delivery.item,
+            run_token=self._run_token(session, item, at) if item and delivery.item is not None else None,
             redirect_url=session.redirect_url,
             is_over=delivery.is_over,
         )

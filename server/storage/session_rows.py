@@ -80,6 +80,7 @@ ITEM_NAMES = (
     "overruled",
     "kept",
     "earlier_ms",
+    "is_suspended",
 )
 ITEM_COLUMNS = tuple(session_items.c[name] for name in ITEM_NAMES)
 LAUNCH_NAMES = ("launch_id", "number", "begun_at", "opened_at", "is_review", "told_ms", "items")
@@ -181,6 +182,7 @@ def item_of(row: Row) -> ItemState:
         is_terminated=row[14],
         is_review=row[15],
         earlier_ms=row[18],
+        is_suspended=row[19],
         kept=standing_of(kept) if kept else Standing(),
         overruled={name: datetime.fromisoformat(at) for name, at in overruled.items()} if overruled else {},
     )
@@ -202,6 +204,7 @@ def item_values(item: ItemState) -> dict[str, Any]:
         "is_review": item.is_review,
         "kept": _kept(item.kept),
         "earlier_ms": item.earlier_ms,
+        "is_suspended": item.is_suspended,
         "overruled": _overruled(item),
     }
 

@@ -283,6 +283,7 @@ session_items = Table(
     Column("overruled", PLAIN_JSON),
     Column("kept", PLAIN_JSON),
     Column("earlier_ms", BigInteger, nullable=False),
+    Column("is_suspended", Boolean, nullable=False),
     PrimaryKeyConstraint("tenant_id", "session_id", "item_key", name="session_items_pkey"),
     ForeignKeyConstraint(
         ["tenant_id", "session_id"],

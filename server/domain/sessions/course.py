@@ -11,11 +11,15 @@ from server.domain.manifest.sequencing import Objective
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """A course as it is played. Made once for a package, whose manifest never changes."""
+    """A course as it is played. Made once for a package, whose manifest never changes.
+
+    `keeps_shared_data`: the stores of adl.data outlive an attempt on the whole (SCORM 2004 4th Ed. CAM 3.4.1.10).
+    """
 
     edition: Edition
     title: str
     language: str | None
+    keeps_shared_data: bool
     items: tuple[Item, ...]
 
     @classmethod
@@ -26,6 +30,7 @@ class Course:
             edition=manifest.edition,
             title=organization.title or manifest.title,
             language=manifest.language,
+            keeps_shared_data=organization.shared_data_global_to_system,
             items=organization.items,
         )
 

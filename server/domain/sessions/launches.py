@@ -33,10 +33,11 @@ def unlaunched(session: Session, *, launch_id: UUID, at: datetime) -> Launch:
     return Launch(id=launch_id, number=NO_LAUNCH, begun_at=at, opened_at=session.created_at)
 
 
-def open_launch(session: Session, launch: Launch, *, at: datetime) -> tuple[Session, Launch]:
+def open_launch(session: Session, launch: Launch, *, course: Course, at: datetime) -> tuple[Session, Launch]:
     """The launch's player takes the session, from whoever had it."""
+    shared = session.shared if course.keeps_shared_data or not session.is_over else {}
     return (
-        replace(session, holder=launch.number, is_over=False, updated_at=at),
+        replace(session, holder=launch.number, is_over=False, shared=shared, updated_at=at),
         replace(launch, opened_at=at, is_review=session.runs > 0 and is_settled(session.standing)),
     )
 
@@ -98,6 +99,7 @@ def open_item(
         is_initialized=False,
         is_terminated=False,
         is_review=launch.is_review,
+        is_suspended=False,
         overruled={},
     )
     before = launch.items.get(item.id, RunTime())
@@ -134,7 +136,7 @@ def is_settled(standing: Standing) -> bool:
 
 def has_ended(item: ItemState) -> bool:
     """Whether the latest run has ended otherwise than to be taken up again."""
-    return item.is_terminated and not is_suspended(item)
+    return item.is_terminated and not item.is_suspended and not is_suspended(item)
 
 
 def better(kept: Standing, current: Standing) -> Standing:
@@ -159,7 +161,7 @@ def entry_of(item: ItemState) -> str:
     if not item.is_terminated:
         # Dropped: the tab was closed, or the network failed.
         return "resume"
-    return "resume" if is_suspended(item) else ""
+    return "resume" if item.is_suspended or is_suspended(item) else ""
 
 
 def is_suspended(item: ItemState) -> bool:
@@ -169,6 +171,14 @@ def is_suspended(item: ItemState) -> bool:
 
 def _written(values: Mapping[str, str]) -> bool:
     return any(not element.startswith("cmi.objectives.") for element in values)
+
+
+def suspend(item: ItemState, course: Course) -> ItemState:
+    """The learner suspends the whole out of this item, whatever its own exit is (SCORM 2004 4th Ed. RTE 4.2.8).
+
+    In SCORM 1.2 there is no such request: only the content's exit counts.
+    """
+    return replace(item, is_suspended=course.version == "2004")
 
 
 def leave(session: Session, *, suspends: bool, at: datetime) -> Session:

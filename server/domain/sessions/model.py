@@ -114,8 +114,9 @@ class ItemState:
     `values` are run-time data as courses write them. `run` is the number of the latest run (0: none), in launch
     `launch`; `applied` the number of the last commit of that run that was applied, and `entry` what the course is told
     of how it comes to run (cmi.entry). `is_review`: the run began after the session was completed, and decides nothing.
-    `is_suspended`: the learner suspended the whole course out of it. `overruled` are elements that a caller wrote since the run began, and when: what the player set before is void.
-    `kept` is what earlier attempts on the item had achieved, and `earlier_ms` the part of its time that they took.
+    `is_suspended`: the learner suspended the whole course out of it. `overruled` are elements that a caller wrote since
+    the run began, and when: what the player set before is void. `kept` is what earlier attempts on the item had
+    achieved, and `earlier_ms` the part of its time that they took.
     """
 
     id: str

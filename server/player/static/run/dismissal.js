@@ -88,6 +88,8 @@ export class Dismissal {
     this.#left -= body.length;
     if (!commit.partial) this.#latest = commit;
     if (commit.whole) this.#whole = commit;
+    // The server would take its number for all that an earlier one held, though that may be lost: build upon neither.
+    if (commit.partial) this.#whole = null;
     if (!this.#gone) this.#keepalive(commit, body);
     return true;
   }

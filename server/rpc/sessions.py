@@ -66,7 +66,7 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
             cursor=request.cursor if request.HasField("cursor") else None,
         )
         return session_service_pb2.ListSessionsResponse(
-            sessions=map(to_message, found.sessions), pagination=_pagination(found), next_cursor=found.next_cursor
+            sessions=map(summary, found.sessions), pagination=_pagination(found), next_cursor=found.next_cursor
         )
 
     async def GetSession(
@@ -132,31 +132,36 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
         return f"{self._base_url}/player/session/{link.token}"
 
 
-def to_message(session: Session) -> session_pb2.Session:
+def summary(session: Session) -> session_pb2.SessionSummary:
     """A session as lists tell it."""
+    return session_pb2.SessionSummary(**_told(session))
+
+
+def _told(session: Session) -> dict[str, Any]:
+    """The fields that lists tell too."""
     standing = session.standing
-    return session_pb2.Session(
-        id=str(session.id),
-        package_id=str(session.package_id),
-        tenant_id=str(session.tenant_id),
-        user_id=session.user_id,
-        user_name=session.user_name,
-        completion_status=standing.completion.value,
-        success_status=standing.success.value,
-        score=_score(standing.score),
-        attempts=session.attempt,
-        time_spent_seconds=session.time_ms // 1000,
-        session_time=None if session.session_time_ms is None else format_iso(session.session_time_ms),
-        created_at=timestamp(session.created_at),
-        updated_at=timestamp(session.updated_at),
-        package=session_pb2.SessionPackage(title=session.package.title, version=session.package.version),
-        launches=session.launches,
-    )
+    return {
+        "id": str(session.id),
+        "package_id": str(session.package_id),
+        "tenant_id": str(session.tenant_id),
+        "user_id": session.user_id,
+        "user_name": session.user_name,
+        "completion_status": standing.completion.value,
+        "success_status": standing.success.value,
+        "score": _score(standing.score),
+        "attempts": session.attempt,
+        "time_spent_seconds": session.time_ms // 1000,
+        "session_time": None if session.session_time_ms is None else format_iso(session.session_time_ms),
+        "created_at": timestamp(session.created_at),
+        "updated_at": timestamp(session.updated_at),
+        "package": session_pb2.SessionPackage(title=session.package.title, version=session.package.version),
+        "launches": session.launches,
+    }
 
 
 def detailed(view: SessionView) -> session_pb2.Session:
     """A session with everything that is known of it."""
-    message = to_message(view.session)
+    message = session_pb2.Session(**_told(view.session))
     course, current = view.course, view.session.current_item
     shown = course.only.identifier if course.only else current
     for identifier, item in course.launchable.items():

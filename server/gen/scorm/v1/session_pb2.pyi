@@ -56,6 +56,40 @@ class Session(_message.Message):
     launches: int
     def __init__(self, id: _Optional[str] = ..., package_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., user_id: _Optional[str] = ..., completion_status: _Optional[str] = ..., success_status: _Optional[str] = ..., score: _Optional[_Union[Score, _Mapping]] = ..., attempts: _Optional[int] = ..., time_spent_seconds: _Optional[float] = ..., session_time: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., package: _Optional[_Union[SessionPackage, _Mapping]] = ..., cmi_data: _Optional[_Mapping[str, str]] = ..., items: _Optional[_Iterable[_Union[SessionItem, _Mapping]]] = ..., user_name: _Optional[str] = ..., current_item_id: _Optional[str] = ..., launches: _Optional[int] = ...) -> None: ...
 
+class SessionSummary(_message.Message):
+    __slots__ = ("id", "package_id", "tenant_id", "user_id", "completion_status", "success_status", "score", "attempts", "time_spent_seconds", "session_time", "created_at", "updated_at", "package", "user_name", "launches")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    PACKAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_STATUS_FIELD_NUMBER: _ClassVar[int]
+    SUCCESS_STATUS_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    TIME_SPENT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SESSION_TIME_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    PACKAGE_FIELD_NUMBER: _ClassVar[int]
+    USER_NAME_FIELD_NUMBER: _ClassVar[int]
+    LAUNCHES_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    package_id: str
+    tenant_id: str
+    user_id: str
+    completion_status: str
+    success_status: str
+    score: Score
+    attempts: int
+    time_spent_seconds: float
+    session_time: str
+    created_at: _timestamp_pb2.Timestamp
+    updated_at: _timestamp_pb2.Timestamp
+    package: SessionPackage
+    user_name: str
+    launches: int
+    def __init__(self, id: _Optional[str] = ..., package_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., user_id: _Optional[str] = ..., completion_status: _Optional[str] = ..., success_status: _Optional[str] = ..., score: _Optional[_Union[Score, _Mapping]] = ..., attempts: _Optional[int] = ..., time_spent_seconds: _Optional[float] = ..., session_time: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., package: _Optional[_Union[SessionPackage, _Mapping]] = ..., user_name: _Optional[str] = ..., launches: _Optional[int] = ...) -> None: ...
+
 class SessionPackage(_message.Message):
     __slots__ = ("title", "version")
     TITLE_FIELD_NUMBER: _ClassVar[int]

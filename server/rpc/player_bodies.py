@@ -52,7 +52,8 @@ def parse_commit(body: bytes, link: RunLink) -> Commit:
     number, base = (faults.of(partial(_whole, given, name)) for name in ("commit", "base"))
     values = faults.of(lambda: _values(given.get("values")))
     ages = faults.of(lambda: _ages(given.get("ages", {})))
-    initialized, terminated = (faults.of(partial(_flag, given, name)) for name in ("initialized", "terminated"))
+    flags = ("initialized", "terminated", "wait")
+    initialized, terminated, waits = (faults.of(partial(_flag, given, name)) for name in flags)
     faults.refuse()
     return Commit(
         launch=link.launch,
@@ -63,6 +64,7 @@ def parse_commit(body: bytes, link: RunLink) -> Commit:
         ages_ms=ages or {},
         initialized=bool(initialized),
         terminated=bool(terminated),
+        waits=bool(waits),
     )
 
 

@@ -1,5 +1,6 @@
 """What players do: open a session, lead a learner from item to item, and store what courses set."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from server.services.session_ports import RunLink, SessionLink, SessionSigner
 
 # A course that was played offline may come back after weeks. What the address is good for, the session decides.
 RUN_LIFETIME = timedelta(days=90)
+WAITS, WAIT_SECONDS = 15, 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +210,18 @@ class Playing:
         return Run(session=session, item=item, situation=situation(session, known, course, self.sequencer), link=link)
 
     async def commit(self, commit: Commit, *, link: RunLink, session_id: UUID) -> CommitAnswer:
-        """Stores a commit. Raises Gone, and TakenOver once a newer launch holds the session."""
+        """Stores a commit. Raises Gone, and TakenOver once a newer launch holds the session.
+
+        One that overtook what it is based on, in a browser that is going away, is tried again for a moment.
+        """
+        for _ in range(WAITS if commit.waits else 0):
+            answer = await self._commit(commit, link=link, session_id=session_id)
+            if answer.result.resend_from is None:
+                return answer
+            await asyncio.sleep(WAIT_SECONDS)
+        return await self._commit(commit, link=link, session_id=session_id)
+
+    async def _commit(self, commit: Commit, *, link: RunLink, session_id: UUID) -> CommitAnswer:
         ids = {"tenant_id": link.tenant_id, "session_id": session_id}
         now = self.clock.now()
         async with self.database.write(link.tenant_id) as transaction:

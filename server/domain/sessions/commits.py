@@ -27,7 +27,8 @@ _STORE = "adl.data."
 class Commit:
     """What a player sends. `launch` and `run` say where the values come from.
 
-    `ages_ms` tells how long ago an element was set, where that is more than a moment.
+    `waits`: what it is based on is under way, and nobody will hear the answer. `ages_ms` tells how long ago an element
+    was set, where that is more than a moment.
     """
 
     launch: int
@@ -38,6 +39,7 @@ class Commit:
     ages_ms: Mapping[str, int] = field(default_factory=dict)
     initialized: bool = False
     terminated: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

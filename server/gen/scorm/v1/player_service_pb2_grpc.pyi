@@ -80,8 +80,9 @@ class PlayerServiceStub:
     """
     CommitRun: _grpc.UnaryUnaryMultiCallable[_player_service_pb2.CommitRunRequest, _httpbody_pb2.HttpBody]
     """Stores what a course has set. The body is JSON, of whatever content type, and may be compressed with gzip:
-    `{"launch", "run", "commit", "base", "values", "terminated"}`, where `values` has everything that changed since commit
-    `base`, the last that was acknowledged. Repeating a `commit` returns the first result; one that a later commit
+    `{"commit", "base", "values", "ages", "initialized", "terminated", "wait"}`, where `values` has everything that changed
+    since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
+    is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` returns the first result; one that a later commit
     overtook changes nothing. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with CONFLICT once a newer
     launch holds the session, GONE if it was deleted or its links were revoked, and VALIDATION_ERROR.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
@@ -139,8 +140,9 @@ class PlayerServiceAsyncStub(PlayerServiceStub):
     """
     CommitRun: _aio.UnaryUnaryMultiCallable[_player_service_pb2.CommitRunRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Stores what a course has set. The body is JSON, of whatever content type, and may be compressed with gzip:
-    `{"launch", "run", "commit", "base", "values", "terminated"}`, where `values` has everything that changed since commit
-    `base`, the last that was acknowledged. Repeating a `commit` returns the first result; one that a later commit
+    `{"commit", "base", "values", "ages", "initialized", "terminated", "wait"}`, where `values` has everything that changed
+    since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
+    is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` returns the first result; one that a later commit
     overtook changes nothing. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with CONFLICT once a newer
     launch holds the session, GONE if it was deleted or its links were revoked, and VALIDATION_ERROR.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
@@ -243,8 +245,9 @@ class PlayerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """Stores what a course has set. The body is JSON, of whatever content type, and may be compressed with gzip:
-        `{"launch", "run", "commit", "base", "values", "terminated"}`, where `values` has everything that changed since commit
-        `base`, the last that was acknowledged. Repeating a `commit` returns the first result; one that a later commit
+        `{"commit", "base", "values", "ages", "initialized", "terminated", "wait"}`, where `values` has everything that changed
+        since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
+        is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` returns the first result; one that a later commit
         overtook changes nothing. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with CONFLICT once a newer
         launch holds the session, GONE if it was deleted or its links were revoked, and VALIDATION_ERROR.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page

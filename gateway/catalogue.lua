@@ -52,9 +52,9 @@ return {
   },
   page = {
     content_type = "text/html; charset=utf-8",
-    policy = "default-src 'none'; style-src 'sha256-2fkwes/VozA2IlQKwExeEiDkHp7/WMhzD/SgNjQKiLs='; base-uri 'none'; form-action 'none'",
+    policy = "default-src 'none'; style-src 'sha256-KsjgM+xyXchzBzRdOPuPYemdyCtYTDy7n9b3vLgvcZ0='; base-uri 'none'; form-action 'none'",
     passing = "Try again in a moment.",
     lasting = "Ask whoever gave you the link for a new one.",
-    text = "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{message}</title><style>body{font:16px/1.5 sans-serif;max-width:34em;margin:15vh auto;padding:0 1em}p+p{color:#666;font-size:.8em}</style></head><body><h1>{message}</h1><p>{hint}</p><p>{reason} {request_id}</p></body></html>",
+    text = "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{message}</title><style>:root{color-scheme:light dark;--text:#1b2333;--soft:#566074;--back:#f5f8fb}@media(prefers-color-scheme:dark){:root{--text:#e8ecf3;--soft:#a3adbf;--back:#12161e}}body{font:1.0625rem/1.6 system-ui,sans-serif;max-width:32em;margin:18vh auto 2em;padding:0 1.5em;color:var(--text);background:var(--back);overflow-wrap:anywhere}h1{font-size:1.5rem;line-height:1.3;margin:0 0 .5em}p{margin:.5em 0}p+p{color:var(--soft);font-size:.8125rem}</style></head><body><h1>{message}</h1><p>{hint}</p><p>{reason} {request_id}</p></body></html>",
   },
 }

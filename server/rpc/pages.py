@@ -9,7 +9,13 @@ from google.api import httpbody_pb2
 from server.rpc.context import Call
 from server.rpc.errors import Rendered
 
-_STYLE = "body{font:16px/1.5 sans-serif;max-width:34em;margin:15vh auto;padding:0 1em}p+p{color:#666;font-size:.8em}"
+_STYLE = (
+    ":root{color-scheme:light dark;--text:#1b2333;--soft:#566074;--back:#f5f8fb}"
+    "@media(prefers-color-scheme:dark){:root{--text:#e8ecf3;--soft:#a3adbf;--back:#12161e}}"
+    "body{font:1.0625rem/1.6 system-ui,sans-serif;max-width:32em;margin:18vh auto 2em;padding:0 1.5em;"
+    "color:var(--text);background:var(--back);overflow-wrap:anywhere}"
+    "h1{font-size:1.5rem;line-height:1.3;margin:0 0 .5em}p{margin:.5em 0}p+p{color:var(--soft);font-size:.8125rem}"
+)
 # The style by its hash, and nothing else: what is in the page can load or run nothing.
 _POLICY = (
     f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
@@ -37,7 +43,7 @@ def error_page(error: Rendered, request_id: str) -> tuple[httpbody_pb2.HttpBody,
     message = html.escape(error.message)
     page = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{message}</title><style>{_STYLE}</style></head>"
         f"<body><h1>{message}</h1><p>{hint(error.entry.http_status)}</p>"
         f"<p>{error.reason} {html.escape(request_id)}</p></body></html>"

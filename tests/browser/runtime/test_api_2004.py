@@ -158,6 +158,19 @@ def test_a_navigation_request_of_an_earlier_run_is_over(runtime: Runtime) -> Non
     assert course.told()[-1][1] == {"request": ""}
 
 
+@pytest.mark.parametrize(
+    ("exit_value", "passed"), [("logout", "exitAll"), ("time-out", "exitAll"), ("suspend", "continue")]
+)
+def test_two_exits_end_the_whole_whatever_is_asked_for(runtime: Runtime, exit_value: str, passed: str) -> None:
+    course = runtime.course("2004", {"cmi.exit": "logout"})
+    course.expect(
+        ("SetValue", "cmi.exit", exit_value, "true", "0"),
+        ("SetValue", "adl.nav.request", "continue", "true", "0"),
+        ("Terminate", "", "true", "0"),
+    )
+    assert course.told()[-1][1] == {"request": passed}
+
+
 def test_every_code_has_a_text_and_others_have_none(runtime: Runtime) -> None:
     course = runtime.course("2004", initialized=False)
     texts = [answer for answer, _, _ in course.calls(*(("GetErrorString", code) for code in CODES))]

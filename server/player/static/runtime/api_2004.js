@@ -85,7 +85,10 @@ export function createApi2004({ model, host }) {
     if (code) return refused("false", code);
     if (argument !== "") return refused("false", "201", ARGUMENT);
     state = "terminated";
-    return host.terminated(navigation(model.get("adl.nav.request").value)) ? finished() : refused("false", "111");
+    // RTE 4.2.8: these two are Exit All, in place of whatever the content asks for.
+    const endsAll = ["time-out", "logout"].includes(model.valueOfRun("cmi.exit"));
+    const asked = endsAll ? { request: "exitAll" } : navigation(model.get("adl.nav.request").value);
+    return host.terminated(asked) ? finished() : refused("false", "111");
   }
 
   function getValue(name) {

@@ -125,8 +125,8 @@ def apply_update(
     values = writable(update.values, version=course.version)
     timed = Timed(session=session, item=item or ItemState(id=""), launch=launch)
     if item is not None:
-        # A run that is under way knows nothing of this, and may still send what it had set before.
-        overruled = {**item.overruled, **dict.fromkeys(values, at)} if item.run and not item.is_terminated else {}
+        # A run knows nothing of this, and may still send what it had set before.
+        overruled = {**item.overruled, **dict.fromkeys(values, at)} if item.run else {}
         stored = replace(timed.item, values={**item.values, **own(values)}, overruled=overruled)
         shared = shared_after(session, values, course=course, item_id=item.id)
         timed = count_time(replace(session, shared=shared), stored, launch, values, course=course)

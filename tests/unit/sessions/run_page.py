@@ -1,6 +1,7 @@
 """A run-time page as a model: what it journals, which commits it builds, and how it takes answers.
 
-The page itself is JavaScript (`server/player/static/run/journal.js`, `dismissal.js`). Here is what matters to the server.
+The page itself is JavaScript (`journal.js` and `dismissal.js` in `server/player/static/run`). Here is what matters to
+the server.
 """
 
 from collections.abc import Mapping
@@ -81,8 +82,22 @@ class RunPage:
         self._complete = built
         return built.commit
 
-    def hear(self, answer: Committed) -> None:
-        """Takes the server's answer, however late."""
+    def reloaded(self, *, acknowledged: int, stored: Mapping[str, str]) -> "RunPage":
+        """The same run, loaded again: it has what the server has, what the journal kept, and initialises."""
+        kept = {name: self.values[name] for name in self.pending}
+        page = RunPage(
+            launch=self.launch,
+            run=self.run,
+            acknowledged=acknowledged,
+            values={**stored, **kept},
+            pending=dict.fromkeys(kept, 0),
+        )
+        page._next = max(page._next, self._next)
+        page.initialize()
+        return page
+
+    def hear(self, answer: Committed, *, to: int) -> None:
+        """Takes the server's answer to a commit, however late."""
         if answer.resend_from is not None:
             self.pending = {**dict.fromkeys(self.values, self._change), **self.pending}
             self.terminated_pending = self.terminated
@@ -90,7 +105,8 @@ class RunPage:
             return
         applied = answer.item.applied
         self._next = max(self._next, applied + 1)
-        if (held := self._issued.get(applied)) is None:
+        # What the server refuses as late it will never take.
+        if (held := self._issued.get(max(applied, to) if not answer.changed else applied)) is None:
             return
         self.pending = {name: change for name, change in self.pending.items() if held.holds.get(name) != change}
         if held.commit.terminated:

@@ -27,6 +27,9 @@ steps = st.lists(
     ),
     max_size=40,
 )
+with_reloads = st.lists(st.lists(st.just(("reload", None)), max_size=1) | steps, max_size=5).map(
+    lambda parts: [step for part in parts for step in part]
+)
 
 
 @dataclass(kw_only=True)
@@ -36,9 +39,10 @@ class Wire:
     play: Play
     page: RunPage
     sent: list[Commit] = field(default_factory=list)
-    answers: list[Committed] = field(default_factory=list)
+    answers: list[tuple[Committed, int]] = field(default_factory=list)
     counter: int = 0
-    longest: int = 0
+    # What was sent before the page was loaded again.
+    earlier: list[Commit] = field(default_factory=list)
 
     def do(self, step: str, with_: object) -> None:
         match step, with_:
@@ -54,27 +58,34 @@ class Wire:
             case "deliver_latest", _ if self.sent:
                 self.deliver(self.sent[-1])
             case "answer", int(place) if self.answers:
-                self.page.hear(self.answers[place % len(self.answers)])
-            case "terminate", _:
+                answer, number = self.answers[place % len(self.answers)]
+                self.page.hear(answer, to=number)
+            case "terminate", _ if not (self.earlier and self.page.initialized_pending):
                 self.page.terminate()
+            case "reload", _:
+                self.earlier = self.sent.copy()
+                stored = self.play.current
+                self.page = self.page.reloaded(acknowledged=stored.applied, stored=stored.values)
+                self.answers = []
 
     def deliver(self, commit: Commit) -> None:
         before = self.play
         self.play, answer = self.play.apply(commit)
-        self.answers.append(answer)
-        self._never_falls_back(before, answer)
+        self.answers.append((answer, commit.number))
+        self._never_falls_back(before, answer, commit)
 
-    def _never_falls_back(self, before: Play, answer: Committed) -> None:
+    def _never_falls_back(self, before: Play, answer: Committed, commit: Commit) -> None:
         was, now = before.current, self.play.current
         for element in ELEMENTS:
             assert int(now.values.get(element, 0)) >= int(was.values.get(element, 0))
         assert now.applied >= was.applied
         assert now.time_ms >= was.time_ms
-        assert now.is_terminated >= was.is_terminated
         if not answer.changed:
             assert (self.play.session, now) == (before.session, was)
-        if was.is_terminated or answer.resend_from is not None:
-            assert not answer.changed
+        may_reopen = commit.initialized and bool(self.earlier) and commit not in self.earlier
+        if was.is_terminated and not may_reopen:
+            assert (now.values, now.is_terminated) == (was.values, True)
+        assert not (answer.changed and answer.resend_from is not None)
 
     def settle(self) -> None:
         """The network is back, and the page has as long as it needs."""
@@ -82,13 +93,16 @@ class Wire:
             if self.page.is_settled:
                 return
             self.deliver(self.page.whole())
-            self.page.hear(self.answers[-1])
+            answer, number = self.answers[-1]
+            self.page.hear(answer, to=number)
         assert self.page.is_settled
 
 
 def wire() -> Wire:
     play = played(course12())
-    return Wire(play=play, page=RunPage(launch=play.launch.number, run=play.current.run))
+    page = RunPage(launch=play.launch.number, run=play.current.run)
+    page.initialize()
+    return Wire(play=play, page=page)
 
 
 # The first is lost. The second has a part of it, so that its number stands for less than it seems.
@@ -110,6 +124,19 @@ def test_the_server_ends_with_what_the_course_has_set(taken: list[tuple[str, obj
     stored = under_way.play.current
     assert stored.values == under_way.page.values
     assert stored.is_terminated == under_way.page.terminated
+
+
+@settings(max_examples=400, deadline=None)
+@given(with_reloads)
+def test_the_server_ends_with_what_the_course_has_set_however_often_its_page_is_reloaded(
+    taken: list[tuple[str, object]],
+) -> None:
+    under_way = wire()
+    for step in taken:
+        under_way.do(*step)
+    under_way.settle()
+    assert under_way.play.current.values == under_way.page.values
+    assert under_way.play.current.is_terminated == under_way.page.terminated
 
 
 @settings(max_examples=200, deadline=None)

@@ -9,17 +9,19 @@ from server.domain.sessions.course import Course
 from server.services.ports import Database, Query, Transaction
 from server.services.session_ports import CourseStore
 
-MOST_KEPT = 500
+# In characters of manifests; as objects they take several times as much.
+MOST_KEPT = 16 * 1024 * 1024
 Run = Callable[[Query[Course | None]], Awaitable[Course | None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Courses:
     """Finds courses. Whether the package is still there, others know."""
 
     database: Database
     store: CourseStore
     _kept: OrderedDict[UUID, Course] = field(default_factory=OrderedDict)
+    _size: int = 0
 
     async def get(self, *, tenant_id: UUID, package_id: UUID) -> Course | None:
         """The course of a package; None if there is none of the tenant."""
@@ -40,8 +42,14 @@ class Courses:
             self._kept.move_to_end(package_id)
             return course
         course = await run(self.store.course(tenant_id=tenant_id, package_id=package_id))
-        if course is not None:
-            self._kept[package_id] = course
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
+        if course is not None and package_id not in self._kept:
+            self._keep(package_id, course)
         return course
+
+    def _keep(self, package_id: UUID, course: Course) -> None:
+        """Lets go of those that were not used for longest; whatever its size, this one stays."""
+        self._kept[package_id] = course
+        self._size += course.size
+        while self._size > MOST_KEPT and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._size -= dropped.size

@@ -58,7 +58,7 @@ _HOLD_PACKAGE = statement(
 _COURSE = statement(
     "sessions.course",
     select(packages.c.manifest.cast(Text())).where(*_OF_PACKAGE),
-    first(lambda row: Course.of(from_json(row[0]))),
+    first(lambda row: Course.of(from_json(row[0]), size=len(row[0]))),
 )
 
 _INSERT = statement(

@@ -14,6 +14,7 @@ class Course:
     """A course as it is played. Made once for a package, whose manifest never changes.
 
     `keeps_shared_data`: the stores of adl.data outlive an attempt on the whole (SCORM 2004 4th Ed. CAM 3.4.1.10).
+    `size` is that of the manifest, in characters of its stored form.
     """
 
     edition: Edition
@@ -21,15 +22,17 @@ class Course:
     language: str | None
     keeps_shared_data: bool
     items: tuple[Item, ...]
+    size: int = 0
 
     @classmethod
-    def of(cls, manifest: Manifest) -> "Course":
+    def of(cls, manifest: Manifest, *, size: int = 0) -> "Course":
         """The default organization of a manifest."""
         organization = manifest.organization
         return cls(
             edition=manifest.edition,
             title=organization.title or manifest.title,
             language=manifest.language,
+            size=size,
             keeps_shared_data=organization.shared_data_global_to_system,
             items=organization.items,
         )

@@ -186,7 +186,6 @@ _some = (
     select(session_count_changes.c.tenant_id, session_count_changes.c.change_id)
     .order_by(session_count_changes.c.tenant_id, session_count_changes.c.change_id)
     .limit(_LIMIT)
-    .with_for_update(skip_locked=True)
 )
 _taken = (
     delete(session_count_changes)

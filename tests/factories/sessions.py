@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from server.domain.manifest.model import Edition, Item
+from server.domain.manifest.model import Edition, Item, Manifest, Organization
 from server.domain.manifest.sequencing import DeliveryControls, Objective, Sequencing
 from server.domain.packages import PackageSettings
 from server.domain.sessions.commits import Commit, Committed, apply_commit
@@ -76,7 +76,17 @@ def course2004(*items: Item) -> Course:
 
 
 def _course(edition: Edition, items: tuple[Item, ...]) -> Course:
-    return Course(edition=edition, title="Fire drill", language="en", keeps_shared_data=True, items=items or (sco(),))
+    organization = Organization(identifier="ORG", title="Fire drill", items=items or (sco(),))
+    return Course.of(
+        Manifest(
+            identifier="M",
+            title="Fire drill",
+            edition=edition,
+            language="en",
+            default_organization="ORG",
+            organizations=(organization,),
+        )
+    )
 
 
 def session(

@@ -1,6 +1,7 @@
 """No tenant sees another, even where a statement forgot its tenant."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -13,15 +14,19 @@ from sqlalchemy import select
 from server.domain.errors import DatabaseFailed
 from server.domain.ids import new_id
 from server.domain.imports import ImportJob
+from server.domain.sessions.model import Completion, Success
 from server.services.ports import PageKey
+from server.services.session_ports import SessionFilter
 from server.storage import sql, tables
 from server.storage.api_keys import PostgresApiKeys
 from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
 from server.storage.imports import PostgresImports
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
+from server.storage.sessions import PostgresCourses
 from server.storage.sql import SqlQuery, Statement
 from server.storage.uploads import PostgresUploads
+from tests.contract.sessions_fixtures import SessionHost
 from tests.databases import Dsns
 from tests.rows import NOW, a_key, a_package, store_package, store_tenant
 
@@ -158,7 +163,8 @@ async def test_every_query_of_one_tenant_finds_nothing_as_another(
         PACKAGES.delete(tenant_id=other, package_id=package.id),
         PostgresApiKeys().identity(tenant_id=other, key_id=key.id),
     ]
-    for query in [*every_query(other), *named, *await queries_of_imports(database, other)]:
+    others = [*await queries_of_imports(database, other), *await queries_of_sessions(database, other)]
+    for query in [*every_query(other), *named, *others]:
         # Found as itself, in a transaction that is taken back, and not as another.
         with pytest.raises(_TakenBack):
             await _find_and_take_back(database, other, query)
@@ -193,6 +199,48 @@ async def queries_of_imports(database: PostgresDatabase, tenant: UUID) -> list[A
     ]
 
 
+async def queries_of_sessions(database: PostgresDatabase, tenant: UUID) -> list[Any]:
+    """One of each statement that finds something of a session; makes what they find."""
+    host = SessionHost.of(database, tenant)
+    session = await host.create(await host.course())
+    run = await host.play(session)
+    await run.commit({"cmi.core.lesson_status": "completed"})
+    link, store, found = run.link, host.stores.sessions, SessionFilter(completion=Completion.COMPLETED)
+    ids: dict[str, Any] = {"tenant_id": tenant, "session_id": session.id}
+    after = PageKey(NOW + timedelta(days=10_000), session.id)
+    everything = SessionFilter(
+        package_id=session.package_id, user_id="ada", completion=Completion.COMPLETED, success=Success.UNKNOWN
+    )
+    filters = (SessionFilter(), found, everything)
+    return [
+        *(store.page(one, tenant_id=tenant, limit=10, offset=0) for one in filters),
+        *(store.page_after(one, tenant_id=tenant, limit=10, after=after) for one in filters),
+        *(Counted.of(store.total(one, tenant_id=tenant)) for one in filters),
+        store.get(**ids),
+        store.lock(**ids),
+        store.hold_package(tenant_id=tenant, package_id=session.package_id),
+        store.latest(tenant_id=tenant, package_id=session.package_id, user_id="ada"),
+        PostgresCourses().course(tenant_id=tenant, package_id=session.package_id),
+        host.stores.items.all(**ids),
+        host.stores.items.get(**ids, item_id=link.item_id),
+        host.stores.items.standings(**ids),
+        host.stores.launches.latest(**ids),
+        host.stores.launches.numbered(**ids, number=1),
+        host.stores.launches.named(**ids, launch_id=UUID(run.played.launch_id)),
+        store.delete(**ids),
+    ]
+
+
+class Counted:
+    """A total as what a query finds: none is nothing."""
+
+    @staticmethod
+    def of(query: Any) -> Any:
+        asked = query.statement
+        read = dataclasses.replace(asked, read=lambda rows: asked.read(rows).count)
+        return dataclasses.replace(query, statement=read)
+
+
 class _TakenBack(Exception):
     """Rolls a transaction back."""
 
@@ -216,6 +264,17 @@ async def _find_and_take_back(database: PostgresDatabase, tenant: UUID, query: A
         "truncate packages",
         "delete from import_jobs",
         "update import_jobs set url = ''",
+        "update session_statements set verb = ''",
+        "delete from session_statements",
+        "delete from session_items",
+        "delete from session_launches",
+        "update session_counts set session_count = 0",
+        "insert into session_counts select * from session_counts",
+        "delete from session_counts",
+        "update session_count_changes set difference = 0",
+        "delete from session_count_changes",
+        "truncate sessions",
+        "alter table sessions disable row level security",
         "alter table packages disable row level security",
         "select args from jobs.procrastinate_jobs",
         "delete from jobs.procrastinate_jobs",
@@ -235,9 +294,16 @@ def test_the_server_role_may_do_no_more_than_it_needs(dsns: Dsns, statement: str
         "update packages set title = ''",
         "truncate tenants",
         "select sealed_url from import_jobs",
+        "update sessions set completion_status = 'completed'",
+        "insert into sessions select * from sessions",
+        "select cmi_data from session_items",
+        "select items from session_launches",
+        "select statement from session_statements",
+        "delete from session_statements",
+        "insert into session_count_changes (tenant_id) select tenant_id from tenants",
     ],
 )
-def test_the_operator_role_may_not_change_packages(dsns: Dsns, statement: str) -> None:
+def test_the_operator_role_may_neither_change_packages_nor_see_what_learners_did(dsns: Dsns, statement: str) -> None:
     with psycopg.connect(dsns.operator) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement.encode())
 

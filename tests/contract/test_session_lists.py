@@ -21,7 +21,7 @@ from server.storage.session_lists import PostgresSessions, PostgresSessionUpkeep
 from tests.contract.sessions_fixtures import SessionHost
 from tests.contract.test_database_stores import explained
 from tests.databases import Dsns
-from tests.rows import NOW, store_tenant
+from tests.rows import store_tenant
 
 STORE, UPKEEP = PostgresSessions(), PostgresSessionUpkeep()
 
@@ -200,20 +200,22 @@ async def test_following_the_key_of_each_page_reads_what_was_there_whatever_is_a
 
 
 async def test_pages_are_read_in_the_order_of_an_index(dsns: Dsns, host: SessionHost) -> None:
-    package = await host.course()
+    packages = [await host.course() for _ in range(20)]
+    package = packages[7]
     with psycopg.connect(dsns.owner) as connection:
         connection.execute(
             """
             insert into sessions (tenant_id, session_id, package_id, user_id, attempt, completion_status,
                 success_status, explicit_completion, explicit_success, explicit_score, time_ms, launches, holder, runs,
                 is_over, revision, created_at, updated_at)
-            select %s, gen_random_uuid(), case when n %% 20 = 0 then %s else gen_random_uuid() end, 'user-' || n %% 500, n,
+            select %s, gen_random_uuid(), (%s::uuid[])[1 + n %% 20],
+                'user-' || n %% 500, n,
                 (array['not_attempted', 'incomplete', 'completed'])[1 + n %% 3],
                 (array['unknown', 'passed', 'failed'])[1 + n %% 3],
                 false, false, false, 0, 0, 0, 0, false, 1, now() - n * interval '1 second', now()
             from generate_series(1, 20000) n
             """,
-            (host.tenant, package),
+            (host.tenant, packages),
         )
         connection.commit()
         connection.autocommit = True
@@ -226,7 +228,7 @@ async def test_pages_are_read_in_the_order_of_an_index(dsns: Dsns, host: Session
         "sessions_of_success_idx": SessionFilter(success=Success.PASSED),
         "sessions_of_package_completion_idx": SessionFilter(package_id=package, completion=Completion.COMPLETED),
     }
-    after = PageKey(NOW, UUID(int=0))
+    after = PageKey(host.clock.now(), UUID(int=0))
     for index, wanted in indexed.items():
         for query in (
             STORE.page(wanted, tenant_id=host.tenant, limit=20, offset=0),

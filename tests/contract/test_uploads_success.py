@@ -17,6 +17,7 @@ from server.services.packages import Packages
 from server.storage.jobs import PostgresJobs
 from server.storage.packages import PostgresPackages
 from server.storage.quotas import PostgresQuotas
+from server.storage.session_lists import PostgresSessions
 from tests.contract.uploads_fixtures import MIB, Body, Host
 from tests.factories import Member, course_files, manifest12, scorm12_package, scorm2004_package, zip_bytes
 
@@ -58,6 +59,7 @@ async def test_a_deleted_package_gives_back_all_that_was_counted_for_it(host: Ho
         database=host.database,
         packages=PostgresPackages(),
         quotas=PostgresQuotas(),
+        sessions=PostgresSessions(),
         jobs=PostgresJobs(),
         clock=host.clock,
     )

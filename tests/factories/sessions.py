@@ -119,7 +119,8 @@ def item(identifier: str = FIRST, **known: Any) -> ItemState:
 
 def launch(number: int = 1, **known: Any) -> Launch:
     """A launch that was opened."""
-    return Launch(**{"id": UUID(int=number), "number": number, "begun_at": NOW, "opened_at": NOW} | known)
+    opened = Launch(id=UUID(int=number), number=number, begun_at=NOW, opened_at=NOW)
+    return replace(opened, **known)
 
 
 def score(scaled: float | None = None, **parts: float) -> Score:
@@ -182,10 +183,8 @@ class Play:
         """The course has set the values, and the server has them."""
         run = self.current
         number = run.applied + 1
-        commit = Commit(
-            **{"launch": run.launch, "run": run.run, "number": number, "base": run.applied, "values": values} | said
-        )
-        return self.apply(commit)[0]
+        commit = Commit(launch=run.launch, run=run.run, number=number, base=run.applied, values=values)
+        return self.apply(replace(commit, **said))[0]
 
     def update(self, update: SessionUpdate, *, to: str | None = FIRST, launch: int | None = None) -> Updated:
         """What a caller's update leads to."""

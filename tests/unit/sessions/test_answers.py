@@ -71,7 +71,7 @@ def test_an_item_stands_as_it_was_judged() -> None:
 
 def test_a_group_is_what_those_below_it_come_to() -> None:
     def of(name: str, **standings: Standing) -> tuple[Completion, Success]:
-        found = entries(stand(COURSE, **standings))[name].standing
+        found = entries(stand(COURSE, None, **standings))[name].standing
         return found.completion, found.success
 
     assert of("G") == (Completion.NOT_ATTEMPTED, Success.UNKNOWN)

@@ -1,6 +1,8 @@
 """What one commit does."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,8 +16,8 @@ from tests.factories.sessions import FIRST, NOW, Play, course12, course2004, pla
 STATUS, DATA, TIME = "cmi.core.lesson_status", "cmi.suspend_data", "cmi.core.session_time"
 
 
-def commit(number: int, values: dict[str, str], *, base: int = 0, **said: object) -> Commit:
-    return Commit(**{"launch": 1, "run": 1, "number": number, "base": base, "values": values} | said)  # type: ignore[arg-type]
+def commit(number: int, values: dict[str, str], *, base: int = 0, **said: Any) -> Commit:
+    return replace(Commit(launch=1, run=1, number=number, base=base, values=values), **said)
 
 
 def test_a_commit_that_builds_upon_a_lost_one_is_sent_back_to_what_is_stored() -> None:

@@ -1,6 +1,7 @@
 """What a course finds when it initialises."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,11 @@ def values(play: Play) -> dict[str, str]:
     return run_values(play.session, play.current, course=play.course)
 
 
-def described12(**said: object) -> Item:
+def described12(**said: Any) -> Item:
     return sco(mastery_score=66.6666667, max_time_allowed="01:00:00", data_from_lms="seed=1", **said)
 
 
-def described2004(**said: object) -> Item:
+def described2004(**said: Any) -> Item:
     sequencing = Sequencing(
         primary_objective=Objective(identifier="main", satisfied_by_measure=True, min_normalized_measure=0.8333333),
         limit_conditions=LimitConditions(attempt_absolute_duration_limit="PT1H"),

@@ -89,7 +89,7 @@ def test_what_the_api_tells_may_be_sent_back() -> None:
     known = run_values(play.session, play.current, course=play.course)
     assert faults_of(SessionUpdate(cmi_data=known), known, version="1.2") == {}
     after = play.updated(cmi_data=known)
-    assert after.current.values == play.current.values | {"cmi.core.session_time": "00:01:00"}
+    assert after.current.values == {**play.current.values, "cmi.core.session_time": "00:01:00"}
 
 
 def test_keys_given_overwrite_and_others_stay() -> None:

@@ -29,11 +29,25 @@ OPTIONS = [
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-Register = Callable[[grpc.aio.Server], None]
+Register = Callable[[Any], None]
 
 
 class CannotListen(Exception):
     """The address is in use, or not ours. The message names it."""
+
+
+class _Unregistered:
+    """The server, for generated code, but without the registering of methods.
+
+    grpc.aio would wait for a call of each registered method anew with every call, at a cost that grows with them. What
+    is not registered it finds by name, in the handlers that are added too.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: Any) -> None:
+        """Nothing."""
 
 
 class Serving:
@@ -45,10 +59,11 @@ class Serving:
         self.server = grpc.aio.server(interceptors=[AroundEveryCall(arounds)], options=OPTIONS)
         self._health = health.aio.HealthServicer()
         self._names = ["", *(service.full_name for service in services)]
+        unregistered: Any = _Unregistered(self.server)
         for register in registrations:
-            register(self.server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
-        _add_reflection(self.server, [*self._names[1:], health.SERVICE_NAME])
+            register(unregistered)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, unregistered)
+        _add_reflection(unregistered, [*self._names[1:], health.SERVICE_NAME])
 
     async def start(self, address: str) -> None:
         """Listens at `host:port` or `unix:/path`. Raises CannotListen."""
@@ -71,7 +86,7 @@ class Serving:
             await self._health.set(name, status)
 
 
-def _add_reflection(server: grpc.aio.Server, names: Sequence[str]) -> None:
+def _add_reflection(server: Any, names: Sequence[str]) -> None:
     """Under both names that clients ask by: the messages of v1 are those of v1alpha, and the package has no other."""
     names = [*names, reflection.SERVICE_NAME, REFLECTION_V1]
     reflection.enable_server_reflection(names, server)

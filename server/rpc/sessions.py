@@ -161,33 +161,32 @@ def _told(session: Session) -> dict[str, Any]:
 
 def detailed(view: SessionView) -> session_pb2.Session:
     """A session with everything that is known of it."""
-    message = session_pb2.Session(**_told(view.session))
     course, current = view.course, view.session.current_item
-    shown = course.only.identifier if course.only else current
+    # Made as values and converted at once: a message that is put into another is copied.
+    items: dict[str, dict[str, Any]] = {}
     for identifier, item in course.launchable.items():
         state = view.items.get(identifier, ItemState(id=identifier))
-        values = _text(run_data.told_values(state, version=course.version))
-        message.items.append(
-            session_pb2.SessionItem(
-                id=identifier,
-                title=item.title,
-                completion_status=state.standing.completion.value,
-                success_status=state.standing.success.value,
-                score=_score(state.standing.score),
-                cmi_data=values,
-                time_spent_seconds=state.time_ms // 1000,
-            )
-        )
-        if identifier == shown:
-            message.cmi_data.update(values)
-    if current is not None:
-        message.current_item_id = current
-    return message
+        items[identifier] = {
+            "id": identifier,
+            "title": item.title,
+            "completion_status": state.standing.completion.value,
+            "success_status": state.standing.success.value,
+            "score": _score(state.standing.score),
+            "cmi_data": _text(run_data.told_values(state, version=course.version)),
+            "time_spent_seconds": state.time_ms // 1000,
+        }
+    shown = items.get(course.only.identifier if course.only else current or "")
+    return session_pb2.Session(
+        **_told(view.session),
+        items=items.values(),
+        cmi_data=shown["cmi_data"] if shown else None,
+        current_item_id=current,
+    )
 
 
 def _text(values: Mapping[str, str]) -> Mapping[str, str]:
     """Protobuf takes Unicode only: of what courses store, halves of characters are shown as U+FFFD."""
-    if all(value.isascii() for value in values.values()):
+    if "".join(values.values()).isascii():
         return values
     return {name: value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for name, value in values.items()}
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -218,6 +219,7 @@ def _kept(standing: Standing) -> str | None:
     return None if standing == Standing() else json.dumps(list(standing_values(standing).values()))
 
 
+@lru_cache(1_000)
 def item_key(item_id: str) -> UUID:
     """What stands for an item's identifier in the primary key."""
     return UUID(bytes=hashlib.sha256(item_id.encode("utf-8", "surrogatepass")).digest()[:16])

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from server.services.session_ports import RunLink, SessionLink
 SESSION_AUDIENCE = "session"
 RUN_AUDIENCE = "run"
 _MAX_LENGTH = 16_384
+# A player sends the same one with every commit. What was not signed here is never kept.
+_MOST_KEPT = 5_000
 
 
 class SessionTokens:
@@ -21,6 +24,7 @@ class SessionTokens:
     def __init__(self, secret: bytes) -> None:
         self._session_key = _derived(secret, SESSION_AUDIENCE)
         self._run_key = _derived(secret, RUN_AUDIENCE)
+        self._run_of = lru_cache(_MOST_KEPT)(self._parse_run)
 
     def sign_session(self, link: SessionLink) -> str:
         """Opens the player."""
@@ -37,8 +41,9 @@ class SessionTokens:
 
     def read_session(self, token: str) -> SessionLink | None:
         """None unless it was signed here. It may have expired: the caller judges."""
-        claims = _read(token, self._session_key, SESSION_AUDIENCE)
-        if claims is None:
+        try:
+            claims = _claims(token, self._session_key, SESSION_AUDIENCE)
+        except jwt.InvalidTokenError:
             return None
         return SessionLink(
             tenant_id=UUID(claims["tenant"]),
@@ -66,9 +71,13 @@ class SessionTokens:
 
     def read_run(self, token: str) -> RunLink | None:
         """As `read_session`."""
-        claims = _read(token, self._run_key, RUN_AUDIENCE)
-        if claims is None:
+        try:
+            return self._run_of(token)
+        except jwt.InvalidTokenError:
             return None
+
+    def _parse_run(self, token: str) -> RunLink:
+        claims = _claims(token, self._run_key, RUN_AUDIENCE)
         return RunLink(
             tenant_id=UUID(claims["tenant"]),
             package_id=UUID(claims["package"]),
@@ -86,14 +95,12 @@ def _derived(secret: bytes, purpose: str) -> bytes:
     return hmac.new(secret, f"scorm {purpose} token".encode() + b"\x01", hashlib.sha256).digest()
 
 
-def _read(token: str, key: bytes, audience: str) -> dict[str, Any] | None:
+def _claims(token: str, key: bytes, audience: str) -> dict[str, Any]:
+    """Raises InvalidTokenError."""
     if len(token) > _MAX_LENGTH:
-        return None
+        raise jwt.InvalidTokenError
     options: Any = {"require": ["exp", "iat"], "verify_exp": False, "verify_iat": False}
-    try:
-        return jwt.decode(token, key, algorithms=["HS256"], audience=audience, options=options)
-    except jwt.InvalidTokenError:
-        return None
+    return jwt.decode(token, key, algorithms=["HS256"], audience=audience, options=options)
 
 
 def _time(seconds: float) -> datetime:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tests.bench import content, figures, get_package, lists, report, uploads
+from tests.bench import content, figures, get_package, lists, report, sessions, uploads
 from tests.bench.running_copy import Copy
 
 ROWS: dict[str, Callable[..., list[figures.Row]]] = {
     "get_package": get_package.measure,
+    "sessions": sessions.measure,
     "lists": lists.measure,
     "content": content.measure,
     "small_files": uploads.measure_small_files,

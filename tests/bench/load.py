@@ -19,7 +19,10 @@ _LAST_CHUNK = b"0\r\n\r\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`targets` are asked for in turn by `connections` at once, for `seconds`. Every answer must be 200."""
+    """`connections` at once ask for their share of `targets`, in turn, for `seconds`. Every answer must be 200.
+
+    `bodies` are sent to the targets of the same place; what says {number} in one is greater each time.
+    """
 
     host: str
     port: int
@@ -27,6 +30,8 @@ class Plan:
     headers: Mapping[str, str]
     connections: int
     seconds: float
+    method: str = "GET"
+    bodies: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +49,27 @@ class Outcome:
         return self.requests / self.seconds
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is sent; `head` lacks the empty line, and the length of the body."""
+
+    head: bytes
+    body: bytes | None
+
+    def text(self) -> bytes:
+        if self.body is None:
+            return self.head + b"\r\n"
+        # Microseconds: no two requests of a connection are made in one.
+        body = self.body.replace(b"{number}", b"%d" % (time.time_ns() // 1000))
+        return b"%scontent-length: %d\r\n\r\n%s" % (self.head, len(body), body)
+
+
 class _Client(asyncio.Protocol):
     """One connection with one request on its way."""
 
-    def __init__(self, requests: Sequence[bytes], first: int, until: float, latencies: list[float]) -> None:
+    def __init__(self, requests: Sequence[_Request], until: float, latencies: list[float]) -> None:
         self._requests = requests
-        self._next = first
+        self._next = 0
         self._until = until
         self._latencies = latencies
         self._asked = 0.0
@@ -61,8 +81,9 @@ class _Client(asyncio.Protocol):
         self._ask()
 
     def _ask(self) -> None:
+        text = self._requests[self._next % len(self._requests)].text()
         self._asked = time.perf_counter()
-        self._transport.write(self._requests[self._next % len(self._requests)])
+        self._transport.write(text)
         self._next += 1
 
     def data_received(self, data: bytes) -> None:
@@ -104,14 +125,12 @@ def _is_whole(buffer: bytearray, head: int) -> bool:
 
 async def run(plan: Plan) -> Outcome:
     """Raises AssertionError with the first answer that is not 200."""
-    headers = "".join(f"{name}: {value}\r\n" for name, value in plan.headers.items())
-    requests = [
-        f"GET {target} HTTP/1.1\r\nHost: {plan.host}:{plan.port}\r\n{headers}\r\n".encode() for target in plan.targets
-    ]
+    requests = _requests(plan)
     loop, latencies = asyncio.get_running_loop(), list[float]()
     began, began_cpu = time.perf_counter(), time.process_time()
+    until = began + plan.seconds
     clients = [
-        (await loop.create_connection(_maker(requests, number, began + plan.seconds, latencies), plan.host, plan.port))
+        await loop.create_connection(_maker(_share(requests, number, plan), until, latencies), plan.host, plan.port)
         for number in range(plan.connections)
     ]
     await asyncio.gather(*(client.ended for _, client in clients))
@@ -125,8 +144,23 @@ async def run(plan: Plan) -> Outcome:
     )
 
 
-def _maker(requests: Sequence[bytes], number: int, until: float, latencies: list[float]):  # type: ignore[no-untyped-def]
-    return lambda: _Client(requests, number, until, latencies)
+def _requests(plan: Plan) -> list[_Request]:
+    headers = "".join(f"{name}: {value}\r\n" for name, value in plan.headers.items())
+    heads = [
+        f"{plan.method} {target} HTTP/1.1\r\nHost: {plan.host}:{plan.port}\r\n{headers}" for target in plan.targets
+    ]
+    bodies: list[bytes | None] = [body.encode() for body in plan.bodies] or [None] * len(heads)
+    return [_Request(head.encode(), body) for head, body in zip(heads, bodies, strict=True)]
+
+
+def _share(requests: Sequence[_Request], number: int, plan: Plan) -> Sequence[_Request]:
+    """What one connection asks for: nothing that another does, if there is enough."""
+    own = requests[number :: plan.connections]
+    return own or [requests[number % len(requests)]]
+
+
+def _maker(requests: Sequence[_Request], until: float, latencies: list[float]):  # type: ignore[no-untyped-def]
+    return lambda: _Client(requests, until, latencies)
 
 
 if __name__ == "__main__":

@@ -83,8 +83,8 @@ def apply_commit(
         is_initialized=item.is_initialized or commit.initialized or commit.terminated or bool(commit.values),
         is_terminated=commit.terminated,
     )
-    shared = shared_after(session, values, course=course, item_id=item.id)
-    timed = count_time(replace(session, shared=shared), stored, launch, values, course=course)
+    sharing = with_shared(session, values, course=course, item_id=item.id)
+    timed = count_time(sharing, stored, launch, values, course=course)
     written = decide(timed.session, timed.item, values, course=course, others=others)
     return Committed(
         session=replace(written.session, updated_at=at, revision=session.revision + 1),
@@ -136,15 +136,15 @@ def own(values: Mapping[str, str]) -> dict[str, str]:
     return {element: value for element, value in values.items() if not element.startswith((_STORE, "adl.nav."))}
 
 
-def shared_after(session: Session, values: Mapping[str, str], *, course: Course, item_id: str) -> Mapping[str, str]:
-    """The stores that items share (SCORM 2004 4th Ed. RTE 4.3.1), after an item wrote to them."""
+def with_shared(session: Session, values: Mapping[str, str], *, course: Course, item_id: str) -> Session:
+    """The session with the stores that items share (SCORM 2004 4th Ed. RTE 4.3.1), after an item wrote to them."""
     maps = course.launchable[item_id].data_maps
     written = {
         one.target: values[element]
         for index, one in enumerate(maps)
         if one.write_shared_data and (element := f"{_STORE}{index}.store") in values
     }
-    return {**session.shared, **written} if written else session.shared
+    return replace(session, shared={**session.shared, **written}) if written else session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,4 +212,9 @@ def decide(
         score=decides_score(written),
     )
     rolled = roll_up(course, {**others, item.id: standing})
-    return Written(session=settle(replace(session, explicit=explicit), rolled), item=replace(item, standing=standing))
+    # Most commits leave these as they are.
+    if explicit != session.explicit:
+        session = replace(session, explicit=explicit)
+    if standing != item.standing:
+        item = replace(item, standing=standing)
+    return Written(session=settle(session, rolled), item=item)

@@ -48,14 +48,12 @@ def _score(scores: Collection[Score]) -> Score:
 def settle(session: Session, rolled: Standing) -> Session:
     """The session with the standing of its items, where no caller has set another."""
     explicit, current = session.explicit, session.standing
-    return replace(
-        session,
-        standing=Standing(
-            completion=current.completion if explicit.completion else rolled.completion,
-            success=current.success if explicit.success else rolled.success,
-            score=current.score if explicit.score else rolled.score,
-        ),
+    standing = Standing(
+        completion=current.completion if explicit.completion else rolled.completion,
+        success=current.success if explicit.success else rolled.success,
+        score=current.score if explicit.score else rolled.score,
     )
+    return session if standing == current else replace(session, standing=standing)
 
 
 def overruled(explicit: Explicit, *, completion: bool, success: bool, score: bool) -> Explicit:

@@ -16,7 +16,7 @@ from server.domain.sessions.commits import (
     counted,
     decide,
     own,
-    shared_after,
+    with_shared,
     writable,
 )
 from server.domain.sessions.course import Course
@@ -128,14 +128,16 @@ def apply_update(
         # A run knows nothing of this, and may still send what it had set before.
         overruled = {**item.overruled, **dict.fromkeys(values, at)} if item.run else {}
         stored = replace(timed.item, values={**item.values, **own(values)}, overruled=overruled)
-        shared = shared_after(session, values, course=course, item_id=item.id)
-        timed = count_time(replace(session, shared=shared), stored, launch, values, course=course)
+        sharing = with_shared(session, values, course=course, item_id=item.id)
+        timed = count_time(sharing, stored, launch, values, course=course)
     timed = _tell_time(timed, update)
     after, item_after = timed.session, timed.item
     if item is not None and values:
         # What a caller writes counts, whatever the learner's run may decide.
-        decided = decide(after, replace(item_after, is_review=False), values, course=course, others=others)
-        after, item_after = decided.session, replace(decided.item, is_review=item.is_review)
+        judged = replace(item_after, is_review=False) if item.is_review else item_after
+        decided = decide(after, judged, values, course=course, others=others)
+        after = decided.session
+        item_after = replace(decided.item, is_review=True) if item.is_review else decided.item
     after = _set_explicitly(after, update)
     return Updated(
         session=replace(after, updated_at=at, revision=session.revision + 1),
@@ -157,6 +159,8 @@ def _tell_time(timed: Timed, update: SessionUpdate) -> Timed:
 
 
 def _set_explicitly(session: Session, update: SessionUpdate) -> Session:
+    if update.completion is None and update.success is None and update.score is None:
+        return session
     before, explicit = session.standing, session.explicit
     return replace(
         session,

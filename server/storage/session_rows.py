@@ -59,13 +59,14 @@ _SESSION_NAMES = (
     "links_valid_from",
     "revision",
 )
-SESSION_COLUMNS = (
-    *(sessions.c[name] for name in _SESSION_NAMES),
+OWN_COLUMNS = tuple(sessions.c[name] for name in _SESSION_NAMES)
+PACKAGE_COLUMNS = (
     packages.c.title,
     packages.c.version,
     packages.c.failed_completes,
     packages.c.mastery_overrides_status,
 )
+SESSION_COLUMNS = (*OWN_COLUMNS, *PACKAGE_COLUMNS)
 ITEM_NAMES = (
     *STANDING_NAMES,
     "item_id",

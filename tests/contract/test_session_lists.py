@@ -199,10 +199,24 @@ async def test_following_the_key_of_each_page_reads_what_was_there_whatever_is_a
     assert found == [one.id for one in made[::-1]]
 
 
-async def test_pages_are_read_in_the_order_of_an_index(dsns: Dsns, host: SessionHost) -> None:
+async def test_pages_are_read_in_the_order_of_an_index(
+    dsns: Dsns, host: SessionHost, operator_database: PostgresOperatorDatabase
+) -> None:
     packages = [await host.course() for _ in range(20)]
     package = packages[7]
+    others = [(await store_tenant(operator_database)).id for _ in range(9)]
     with psycopg.connect(dsns.owner) as connection:
+        # With packages of others the planner takes the tenant's to be fewer than they are.
+        connection.execute(
+            """
+            insert into packages (tenant_id, package_id, title, version, schema_version, launch_path, manifest_path,
+                file_size_bytes, expanded_bytes, file_count, metadata, manifest, created_at, updated_at)
+            select other, gen_random_uuid(), title, version, schema_version, launch_path, manifest_path,
+                file_size_bytes, expanded_bytes, file_count, metadata, manifest, created_at, updated_at
+            from packages, unnest(%s::uuid[]) other where tenant_id = %s
+            """,
+            (others, host.tenant),
+        )
         connection.execute(
             """
             insert into sessions (tenant_id, session_id, package_id, user_id, attempt, completion_status,
@@ -233,6 +247,7 @@ async def test_pages_are_read_in_the_order_of_an_index(dsns: Dsns, host: Session
         for query in (
             STORE.page(wanted, tenant_id=host.tenant, limit=20, offset=0),
             STORE.page_after(wanted, tenant_id=host.tenant, limit=20, after=after),
+            *([STORE.page(wanted, tenant_id=host.tenant, limit=20, offset=5000)] if wanted == SessionFilter() else []),
         ):
             plan = explained(dsns, host.tenant, query)
             assert index in plan, plan

@@ -18,6 +18,7 @@ FILES = (
     "download-signing-key.pem",
     "operator-token",
     "preview-signing-key.pem",
+    "session-token-key",
     "secrets-key",
     "sample-course.zip",
 )

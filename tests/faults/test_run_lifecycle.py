@@ -111,7 +111,7 @@ def test_what_is_printed_works_when_pasted(shared: Stack) -> None:
 def test_files_of_a_copy_are_closed_to_others(shared: Stack) -> None:
     assert shared.demo_key in shared.log("stdout")
     secret = {"demo-api-key", "operator-token", "api-key-pepper", "content-signing-key.pem"}
-    secret |= {"download-signing-key.pem", "preview-signing-key.pem"}
+    secret |= {"download-signing-key.pem", "preview-signing-key.pem", "session-token-key", "secrets-key"}
     secret |= {"database-server-password", "database-operator-password"}
     modes = {name: stat.S_IMODE((shared.var / name).stat().st_mode) for name in secret | {"log", "envoy"}}
     assert modes == dict.fromkeys(secret, 0o600) | {"log": 0o700, "envoy": 0o700}

@@ -357,6 +357,7 @@ def test_a_role_says_which_setting_named_an_unusable_directory(tmp_path: Path) -
         "CONTENT_SIGNING_KEY_FILE": "unread",
         "DOWNLOAD_SIGNING_KEY_FILE": "unread",
         "PREVIEW_SIGNING_KEY_FILE": "unread",
+        "SESSION_TOKEN_KEY_FILE": "unread",
     }
     with pytest.raises(SettingsError, match=r"SPOOL_DIR: .* link"):
         main._spool(Settings.from_environment(environment))

@@ -150,7 +150,7 @@ def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
     assert load_or_create(tmp_path) == first
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == texts
     assert {mode(path) for path in tmp_path.iterdir()} == {0o600}
-    assert len(set(texts.values())) == len(texts) == 8
+    assert len(set(texts.values())) == len(texts) == 9
     assert len(first.api_key_pepper_file.read_bytes()) >= 32
     load_pem_private_key(first.content_signing_key_file.read_bytes(), password=None)
 

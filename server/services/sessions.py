@@ -233,13 +233,15 @@ class Sessions:
             others={name: one.standing for name, one in known.items() if name != target},
             at=now,
         )
+        if result.session == session:
+            return session
         change = Change(before=session, after=result.session, item_before=item, item_after=result.item)
         await store_change(
             self.stores,
             transaction,
             before=session,
             after=result.session,
-            item=result.item if update.values or update.session_time else None,
+            item=result.item if result.item != item else None,
             launch=result.launch if result.launch != launch and update.tells_time else None,
             statements=self.teller.changed(change, course, at=now),
         )

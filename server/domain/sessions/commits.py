@@ -176,8 +176,11 @@ def count_time(
 def counted(session: Session, item: ItemState, before: Launch, after: Launch) -> Timed:
     """The session with what the launch's time has grown by."""
     grown = after.time_ms - before.time_ms
+    # Of a launch before the latest only the sum tells, unless it is the only one that told anything.
+    is_latest = after.number == session.launches or session.session_time_ms is None
+    latest_ms = after.time_ms if is_latest else session.session_time_ms
     return Timed(
-        session=replace(session, time_ms=session.time_ms + grown, session_time_ms=after.time_ms),
+        session=replace(session, time_ms=session.time_ms + grown, session_time_ms=latest_ms),
         item=item,
         launch=after,
     )
@@ -197,9 +200,10 @@ def decide(
     """Judges the item anew, and rolls it up. A run that only reviews decides nothing."""
     if item.is_review:
         return Written(session=session, item=item)
+    described = course.launchable[item.id]
     judged = judge(
         item.values,
-        item=course.launchable[item.id],
+        item=described,
         version=course.version,
         settings=session.package.settings,
         is_terminated=item.is_terminated,
@@ -208,7 +212,7 @@ def decide(
     explicit = overruled(
         session.explicit,
         completion=decides_completion(written),
-        success=decides_success(written),
+        success=decides_success(written, item=described, settings=session.package.settings),
         score=decides_score(written),
     )
     rolled = roll_up(course, {**others, item.id: standing})

@@ -9,9 +9,10 @@ from server.domain.packages import PackageSettings
 from server.domain.sessions.model import Completion, Score, Standing, Success
 
 # Writing one of these decides anew what a caller had set.
-_DECIDE_COMPLETION = frozenset({"cmi.core.lesson_status", "cmi.completion_status", "cmi.progress_measure"})
-_DECIDE_SUCCESS = frozenset({"cmi.core.lesson_status", "cmi.success_status", "cmi.score.scaled"})
+DECIDE_COMPLETION = frozenset({"cmi.core.lesson_status", "cmi.completion_status", "cmi.progress_measure"})
+DECIDE_SUCCESS = frozenset({"cmi.core.lesson_status", "cmi.success_status", "cmi.score.scaled"})
 _SCORE = ("cmi.core.score.", "cmi.score.")
+SCORE_ELEMENTS = tuple(group + part for group in _SCORE for part in ("scaled", "raw", "min", "max"))
 
 # SCORM 1.2 RTE 3.4.4, cmi.core.lesson_status. Who has browsed has seen it all.
 _LESSON_STATUS = {
@@ -25,12 +26,13 @@ _LESSON_STATUS = {
 
 def decides_completion(elements: Collection[str]) -> bool:
     """Whether one of them decides about completion."""
-    return not _DECIDE_COMPLETION.isdisjoint(elements)
+    return not DECIDE_COMPLETION.isdisjoint(elements)
 
 
-def decides_success(elements: Collection[str]) -> bool:
-    """Whether one of them decides about success."""
-    return not _DECIDE_SUCCESS.isdisjoint(elements)
+def decides_success(elements: Collection[str], *, item: Item, settings: PackageSettings) -> bool:
+    """Whether one of them decides about success: in SCORM 1.2 the raw score too, where there is a mastery score."""
+    by_score = item.mastery_score is not None and settings.mastery_overrides_status
+    return not DECIDE_SUCCESS.isdisjoint(elements) or (by_score and "cmi.core.score.raw" in elements)
 
 
 def decides_score(elements: Collection[str]) -> bool:
@@ -95,12 +97,12 @@ def _sets_completion(item: Item) -> bool:
 
 
 def _completion_2004(values: Mapping[str, str], item: Item) -> Completion | None:
-    """RTE 4.2.4.1: a completion threshold decides by the progress measure, whatever the content has set."""
-    threshold = completion_threshold(item)
-    if threshold is not None:
-        progress = _number(values.get("cmi.progress_measure"))
-        if progress is None:
-            return Completion.INCOMPLETE if "cmi.completion_status" in values else None
+    """RTE 4.2.4.1: a completion threshold decides by the progress measure, whatever the content has set.
+
+    Content that has a threshold and tells no progress is taken by its word.
+    """
+    threshold, progress = completion_threshold(item), _number(values.get("cmi.progress_measure"))
+    if threshold is not None and progress is not None:
         return Completion.COMPLETED if progress >= threshold else Completion.INCOMPLETE
     match values.get("cmi.completion_status"):
         case "completed":
@@ -123,11 +125,12 @@ def scaled_passing_score(item: Item) -> float | None:
 
 
 def _success_2004(values: Mapping[str, str], item: Item, score: Score) -> Success:
-    """RTE 4.2.22.1: a scaled passing score decides by the scaled score, whatever the content has set."""
+    """RTE 4.2.22.1: a scaled passing score decides by the scaled score, whatever the content has set.
+
+    Again content without a score is taken by its word.
+    """
     passing = scaled_passing_score(item)
-    if passing is not None:
-        if score.scaled is None:
-            return Success.UNKNOWN
+    if passing is not None and score.scaled is not None:
         return Success.PASSED if score.scaled >= passing else Success.FAILED
     return {"passed": Success.PASSED, "failed": Success.FAILED}.get(
         values.get("cmi.success_status", ""), Success.UNKNOWN

@@ -5,8 +5,8 @@ They come with the change that they tell of, in its transaction. Of one change t
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -57,11 +57,13 @@ class Teller:
 
     def changed(self, change: Change, course: Course, *, at: datetime) -> list[Statement]:
         """What a commit or an update has brought about, in the order in which a reader expects it."""
-        return [
+        told = [
             *self._item_begins(change, course, at=at),
             *self._standing_changes(change, course, at=at),
             *self._item_ends(change, course, at=at),
         ]
+        # Their order can be read from the times at which they are stored.
+        return [replace(one, stored_at=at + timedelta(microseconds=place)) for place, one in enumerate(told)]
 
     def _item_begins(self, change: Change, course: Course, *, at: datetime) -> Iterator[Statement]:
         before, after = change.item_before, change.item_after
@@ -84,10 +86,12 @@ class Teller:
 
     def _standing_changes(self, change: Change, course: Course, *, at: datetime) -> Iterator[Statement]:
         before, after = change.item_before, change.item_after
+        whole = _told(change.before.standing, change.after.standing)
         if course.only is None and before and after:
-            for verb, result in _told(before.standing, after.standing):
+            # The score of the whole stands for that of its part: readers add up scores.
+            for verb, result in _told(before.standing, after.standing, scored=not any(map(_has_score, whole))):
                 yield self._of_item(change.after, course, after, verb, result, at=at)
-        for verb, result in _told(change.before.standing, change.after.standing):
+        for verb, result in whole:
             yield self._make(change.after, verb, self._package(change.after, course), result, at=at)
 
     def _of_item(
@@ -163,14 +167,19 @@ class Teller:
         }
 
 
-def _told(before: Standing, after: Standing) -> list[tuple[str, Result]]:
-    """Verbs and results of what has changed."""
+def _has_score(told: tuple[str, Result]) -> bool:
+    _, result = told
+    return result is not None and "score" in result
+
+
+def _told(before: Standing, after: Standing, *, scored: bool = True) -> list[tuple[str, Result]]:
+    """Verbs and results of what has changed; of the score only if `scored`."""
     told: list[tuple[str, dict[str, Any]]] = []
     if after.completion is not before.completion and after.completion is Completion.COMPLETED:
         told.append(("completed", {"completion": True}))
     if after.success is not before.success and after.success is not Success.UNKNOWN:
         told.append((after.success.value, {"success": after.success is Success.PASSED}))
-    if after.score != before.score and (score := score_json(after.score)):
+    if scored and after.score != before.score and (score := score_json(after.score)):
         # The last of them is the judgement, if there is one: that is where a reader looks for the score.
         if not told:
             told.append(("scored", {}))

@@ -20,6 +20,7 @@ from server.domain.sessions.commits import (
     writable,
 )
 from server.domain.sessions.course import Course
+from server.domain.sessions.judge import DECIDE_COMPLETION, DECIDE_SUCCESS, SCORE_ELEMENTS, decides_completion
 from server.domain.sessions.model import Completion, Explicit, ItemState, Launch, Score, Session, Standing, Success
 
 _SUSPEND_DATA = "cmi.suspend_data"
@@ -120,14 +121,16 @@ def apply_update(
     others: Mapping[str, Standing],
     at: datetime,
 ) -> Updated:
-    """Applies an update without faults."""
+    """Applies an update without faults. One that says what is known already changes nothing."""
     # Read-only elements are there only with the value that they have: other stores keep it.
     values = writable(update.values, version=course.version)
     timed = Timed(session=session, item=item or ItemState(id=""), launch=launch)
     if item is not None:
         # A run knows nothing of this, and may still send what it had set before.
-        overruled = {**item.overruled, **dict.fromkeys(values, at)} if item.run else {}
-        stored = replace(timed.item, values={**item.values, **own(values)}, overruled=overruled)
+        overruled = {**item.overruled, **dict.fromkeys((*values, *_decided(update)), at)} if item.run else {}
+        # What earlier attempts had achieved is no more than the caller says now.
+        kept = Standing() if decides_completion(values) else item.kept
+        stored = replace(timed.item, values={**item.values, **own(values)}, overruled=overruled, kept=kept)
         sharing = with_shared(session, values, course=course, item_id=item.id)
         timed = count_time(sharing, stored, launch, values, course=course)
     timed = _tell_time(timed, update)
@@ -139,11 +142,17 @@ def apply_update(
         after = decided.session
         item_after = replace(decided.item, is_review=True) if item.is_review else decided.item
     after = _set_explicitly(after, update)
-    return Updated(
-        session=replace(after, updated_at=at, revision=session.revision + 1),
-        item=item_after if item is not None else None,
-        launch=timed.launch,
-    )
+    if (after, item_after, timed.launch) != (session, item or ItemState(id=""), launch):
+        after = replace(after, updated_at=at, revision=session.revision + 1)
+    return Updated(session=after, item=item_after if item is not None else None, launch=timed.launch)
+
+
+def _decided(update: SessionUpdate) -> list[str]:
+    """Elements that a player may have set before, and that would decide again about what the update sets."""
+    found = list(DECIDE_COMPLETION) if update.completion is not None else []
+    if update.success is not None:
+        found += DECIDE_SUCCESS
+    return found if update.score is None else [*found, *SCORE_ELEMENTS]
 
 
 def _tell_time(timed: Timed, update: SessionUpdate) -> Timed:

@@ -63,7 +63,8 @@ def test_a_start_passes_over_what_is_closed() -> None:
     assert SEQUENCER.start(first_closed, at()).item == "B"
     assert SEQUENCER.start(first_closed, at("A")).item == "B"
     assert SEQUENCER.start(CLOSING, at("C", A=FAILED, C=COMPLETED)).item == "C"
-    assert SEQUENCER.start(course12(sco("A", prerequisites="A")), at()) == Delivery()
+    # Nobody is locked out by items that wait for each other.
+    assert SEQUENCER.start(course12(sco("A", prerequisites="A")), at()).item == "A"
 
 
 def test_continue_and_previous_follow_the_table_of_contents() -> None:

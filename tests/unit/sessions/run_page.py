@@ -69,7 +69,7 @@ class RunPage:
         """The short values of it. What comes next cannot build upon what this one may have overtaken."""
         self._complete = None
         short = {element: change for element, change in self.pending.items() if element != LONG}
-        return self._build(short, base=self._base, terminated=False).commit
+        return self._build(short, base=self._base, terminated=False, begins=not self.terminated).commit
 
     def chained(self) -> Commit:
         """What changed since the last complete commit, which nobody has acknowledged yet."""
@@ -115,7 +115,7 @@ class RunPage:
             self.initialized_pending = False
         self._base = max(self._base, applied)
 
-    def _build(self, changes: Mapping[str, int], *, base: int, terminated: bool) -> Built:
+    def _build(self, changes: Mapping[str, int], *, base: int, terminated: bool, begins: bool = True) -> Built:
         number, self._next = self._next, self._next + 1
         commit = Commit(
             launch=self.launch,
@@ -123,7 +123,7 @@ class RunPage:
             number=number,
             base=base,
             values={name: self.values[name] for name in changes},
-            initialized=self.initialized_pending,
+            initialized=self.initialized_pending and begins,
             terminated=terminated,
         )
         self._issued[number] = Built(commit=commit, holds=changes)

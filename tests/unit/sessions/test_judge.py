@@ -224,9 +224,10 @@ def test_a_threshold_that_does_not_count_decides_nothing() -> None:
     assert judged(values, version="2004").completion is COMPLETED
 
 
-def test_without_progress_a_threshold_leaves_completion_open() -> None:
+def test_without_progress_a_threshold_leaves_completion_to_the_content() -> None:
     of = with_threshold(0.8)
-    assert judged({"cmi.completion_status": "completed"}, version="2004", of=of).completion is INCOMPLETE
+    assert judged({"cmi.completion_status": "completed"}, version="2004", of=of).completion is COMPLETED
+    assert judged({"cmi.completion_status": "incomplete"}, version="2004", of=of, ended=True).completion is INCOMPLETE
     assert judged({}, version="2004", of=of).completion is INCOMPLETE
     assert judged({}, version="2004", of=of, ended=True).completion is COMPLETED
 
@@ -234,13 +235,21 @@ def test_without_progress_a_threshold_leaves_completion_open() -> None:
 @pytest.mark.parametrize("status", ["passed", "failed", "unknown", None])
 @pytest.mark.parametrize(
     ("scaled", "success"),
-    [("0.69", FAILED), ("0.7", PASSED), ("1", PASSED), ("-1", FAILED), (None, UNKNOWN), ("nan", UNKNOWN)],
+    [("0.69", FAILED), ("0.7", PASSED), ("1", PASSED), ("-1", FAILED)],
 )
 def test_a_passing_score_decides_by_the_score_whatever_the_status_says(
-    status: str | None, scaled: str | None, success: Success
+    status: str | None, scaled: str, success: Success
 ) -> None:
-    values = {"cmi.success_status": status} if status else {}
-    values |= {"cmi.score.scaled": scaled} if scaled else {}
+    values = {"cmi.score.scaled": scaled} | ({"cmi.success_status": status} if status else {})
+    assert judged(values, version="2004", of=sco(sequencing=passing(0.7))).success is success
+
+
+@pytest.mark.parametrize(("status", "success"), [("passed", PASSED), ("failed", FAILED), ("unknown", UNKNOWN)])
+@pytest.mark.parametrize("scaled", [None, "nan"])
+def test_without_a_score_a_passing_score_leaves_success_to_the_content(
+    status: str, success: Success, scaled: str | None
+) -> None:
+    values = {"cmi.success_status": status} | ({"cmi.score.scaled": scaled} if scaled else {})
     assert judged(values, version="2004", of=sco(sequencing=passing(0.7))).success is success
 
 
@@ -273,8 +282,13 @@ def test_2004_tells_scores_as_they_are() -> None:
 )
 def test_which_elements_decide(element: str, completion: bool, success: bool, score: bool) -> None:
     written = ["cmi.location", element]
-    assert (decides_completion(written), decides_success(written), decides_score(written)) == (
-        completion,
-        success,
-        score,
-    )
+    by_status = decides_success(written, item=sco(), settings=PackageSettings())
+    assert (decides_completion(written), by_status, decides_score(written)) == (completion, success, score)
+
+
+def test_a_raw_score_decides_where_there_is_a_mastery_score_that_counts() -> None:
+    mastered = sco(mastery_score=80)
+    assert decides_success(["cmi.core.score.raw"], item=mastered, settings=PackageSettings())
+    assert not decides_success(["cmi.core.score.max"], item=mastered, settings=PackageSettings())
+    ignoring = PackageSettings(mastery_overrides_status=False)
+    assert not decides_success(["cmi.core.score.raw"], item=mastered, settings=ignoring)

@@ -118,7 +118,8 @@ export class Journal {
   /** Builds a commit of results and status alone. It does not terminate, so that the rest may still follow. */
   essentials() {
     const short = [...this.#pending.keys()].filter((element) => !LONG.test(element));
-    return { ...this.#commit(short, this.#header.base, {}), partial: true };
+    // Where the course has ended already, its beginning alone would look like another one, on a page that was reloaded.
+    return { ...this.#commit(short, this.#header.base, { begins: !this.#terminated }), partial: true };
   }
 
   /**
@@ -193,13 +194,14 @@ export class Journal {
     }
   }
 
-  #commit(elements, base, { terminated = false, wait = false }) {
+  #commit(elements, base, { begins = true, terminated = false, wait = false }) {
     this.#adoptNumbers();
     const number = this.#header.next;
     this.#header.next = number + 1;
     this.#writeHeader();
     const sent = elements.map((element) => [element, this.#pending.get(element)]);
-    const { launch, run, initialized } = this.#header;
+    const { launch, run } = this.#header;
+    const initialized = this.#header.initialized && begins;
     const values = new Map(sent.map(([element, { change }]) => [element, change]));
     this.#issued.set(number, { values, initialized, terminated });
     this.#bytes = 0;

@@ -8,21 +8,28 @@ import {
   valuesAndAges,
 } from "./stored.js";
 
-const TIMEOUT_MS = 3000;
+const TIMEOUT_MS = 15000;
+const LOCKED_MS = 3000;
 const KEEP_MS = 30 * 24 * 60 * 60 * 1000;
 const FINAL = [401, 404, 409, 410];
+const PASSING = [408, 425, 429];
 
 const asked = new URLSearchParams(location.hash.slice(1));
 const session = asked.get("session") ?? "";
+tell({ kind: "recovering" });
 const kept = await exclusively(() => recover(openStorage()));
-window.parent.postMessage({ kind: "recovered", kept }, asked.get("shell") ?? location.origin);
+tell({ kind: "recovered", kept });
+
+function tell(message) {
+  window.parent.postMessage(message, asked.get("shell") ?? location.origin);
+}
 
 /** Keeps two tabs from sending the same journal at once where the browser can; the numbers make it safe where not. */
 async function exclusively(task) {
   let result = null;
   const once = () => (result ??= task());
   try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const signal = AbortSignal.timeout(LOCKED_MS);
     await navigator.locks.request(`scorm/${session}`, { signal }, once);
   } catch {
     // No locks here, or another tab takes long.
@@ -30,24 +37,28 @@ async function exclusively(task) {
   return once();
 }
 
-/** Returns how many journals of the session are left. */
+/** Returns how many journals of the session could not be sent for now. */
 async function recover(storage) {
   if (!storage || !session) return 0;
   removeOlderThan(storage, Date.now() - KEEP_MS);
-  for (const key of journalsOf(storage, session)) await recoverOne(storage, key);
-  return journalsOf(storage, session).length;
+  let later = 0;
+  for (const key of journalsOf(storage, session)) later += (await recoverOne(storage, key)) ? 0 : 1;
+  return later;
 }
 
+/** Returns whether nothing is gained by another try. */
 async function recoverOne(storage, key) {
   const header = readHeader(storage, key);
   if (!header) {
     removeJournal(storage, key); // nobody could send values without it
-    return;
+    return true;
   }
   try {
-    if ((await send(storage, key, header)) === "again") await send(storage, key, readHeader(storage, key) ?? header);
+    let outcome = await send(storage, key, header);
+    if (outcome === "again") outcome = await send(storage, key, readHeader(storage, key) ?? header);
+    return outcome === "done" || outcome === "refused";
   } catch {
-    // Storage is full or the network is away: it stays for the next time.
+    return false; // storage is full or the network is away
   }
 }
 
@@ -70,7 +81,7 @@ async function send(storage, key, header) {
     removeJournal(storage, key);
     return "done";
   }
-  if (!response.ok) return "later";
+  if (!response.ok) return response.status >= 500 || PASSING.includes(response.status) ? "later" : "refused";
   const answer = await response.json();
   if (answer.applied <= commit) { // less: the run had ended before, and takes no more
     removeSent(storage, key, values);

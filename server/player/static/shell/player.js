@@ -30,6 +30,7 @@ export class Player {
   #ended = null; // "ended", or "lost" to another window or an invalid link
   #attention = false;
   #lost = null; // why the server takes nothing from this launch any more
+  #waiting = (waiting) => this.#over.strip(waiting ? RETRYING : null);
 
   /** @param {{data: object, over: Over, indicator: Indicator, contents: Contents, draw: (view: object) => void}} o */
   constructor({ data, over, indicator, contents, draw }) {
@@ -38,7 +39,7 @@ export class Player {
     this.#indicator = indicator;
     this.#contents = contents;
     this.#draw = draw;
-    this.#server = new Server({ api: data.api, onWaiting: (waiting) => over.strip(waiting ? RETRYING : null) });
+    this.#server = new Server({ api: data.api, onWaiting: this.#waiting });
     this.#runPage = new RunPage({
       stage: document.getElementById("stage"),
       origin: data.contentOrigin,
@@ -50,7 +51,7 @@ export class Player {
   start() {
     return this.#guarded(async () => {
       this.#over.busy("Opening the course …");
-      const before = () => (this.#data.preview ? undefined : recovered(this.#data));
+      const before = () => (this.#data.preview ? undefined : recovered(this.#data, this.#waiting));
       await this.#take(await this.#server.launch(before), { focus: false });
     });
   }

@@ -66,7 +66,7 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
             cursor=request.cursor if request.HasField("cursor") else None,
         )
         return session_service_pb2.ListSessionsResponse(
-            sessions=map(summary, found.sessions), pagination=_pagination(found), next_cursor=found.next_cursor
+            sessions=map(_told, found.sessions), pagination=_pagination(found), next_cursor=found.next_cursor
         )
 
     async def GetSession(
@@ -132,13 +132,8 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
         return f"{self._base_url}/player/session/{link.token}"
 
 
-def summary(session: Session) -> session_pb2.SessionSummary:
-    """A session as lists tell it."""
-    return session_pb2.SessionSummary(**_told(session))
-
-
 def _told(session: Session) -> dict[str, Any]:
-    """The fields that lists tell too."""
+    """A session as lists tell it. Not a message yet: one that is put into another is copied."""
     standing = session.standing
     return {
         "id": str(session.id),
@@ -162,7 +157,6 @@ def _told(session: Session) -> dict[str, Any]:
 def detailed(view: SessionView) -> session_pb2.Session:
     """A session with everything that is known of it."""
     course, current = view.course, view.session.current_item
-    # Made as values and converted at once: a message that is put into another is copied.
     items: dict[str, dict[str, Any]] = {}
     for identifier, item in course.launchable.items():
         state = view.items.get(identifier, ItemState(id=identifier))

@@ -77,7 +77,7 @@ export class Contents {
       disabled: !plain && !item.enabled,
     });
     const name = cluster && state.key === "none" ? "group" : state.key;
-    const spoken = element("span", { class: "visually-hidden", text: `, ${state.text}` });
+    const spoken = element("span", { class: "visually-hidden", text: `(${state.text})` });
     row.append(icon(name), element("span", { text: item.title }), spoken);
     if (!plain) row.addEventListener("click", () => this.#choose(item.id));
     return row;

@@ -1,6 +1,6 @@
 """What courses of well-known tools do, imitated: the tests are named after what went, or could have gone, wrong."""
 
-from playwright.sync_api import BrowserContext, Dialog
+from playwright.sync_api import BrowserContext, Dialog, expect
 
 from tests.browser.player.learners import Customer, Player, found
 from tests.factories.courses import course, sco
@@ -55,3 +55,16 @@ def test_a_course_that_asks_by_a_dialog_resumes_where_the_tab_was_closed(
     second = Player.open(context, seat.url)
     resumed = found(second.page, lambda: second.sco().evaluate("window.sco.resumed"))
     assert (resumed, asked) == ("6", ["Go on where you left off?"])
+
+
+def test_a_long_table_of_contents_shows_where_the_learner_resumes(customer: Customer, context: BrowserContext) -> None:
+    seat = customer.seat(course("1.2", scos=40))
+    first = Player.open(context, seat.url)
+    first.sco("Lesson 1")
+    first.page.locator("#tree button").last.click()
+    first.sco("Lesson 40")
+    first.page.close()
+
+    second = Player.open(context, seat.url)
+    second.sco("Lesson 40")
+    expect(second.page.locator("#tree [aria-current]")).to_be_in_viewport()

@@ -42,11 +42,12 @@ player.start();
  * `attention` names the button that is the next thing to do.
  */
 function draw({ items, controls, title, busy, ready, ended, attention }) {
-  if (items.length > 0) contents.draw(items);
   itemTitle.textContent = title ?? "";
   itemTitle.hidden = !title || lessons(items).length < 2;
   document.title = title && title !== data.title ? `${title} – ${data.title}` : data.title;
   document.getElementById("foot").hidden = lessons(items).length < 2 && !controls.continue && !controls.previous;
+  // Below the foot's decision: the contents scroll to the current item in the room that is left.
+  if (items.length > 0) contents.draw(items);
   buttons.continue.disabled = busy || !controls.continue;
   buttons.previous.disabled = busy || !controls.previous;
   for (const button of [buttons.exit, ...Object.values(all)]) button.disabled = busy;

@@ -18,6 +18,7 @@ export class Contents {
   #onChoose;
   #always;
   #drawn = "";
+  #followed = null;
 
   /** @param {{onChoose: (id: string) => void, always?: boolean}} options always: open even for a single lesson */
   constructor({ onChoose, always = false }) {
@@ -38,14 +39,24 @@ export class Contents {
     this.#tree.replaceChildren(this.#list(items));
     if (focused) this.#tree.querySelector(`[data-item="${CSS.escape(focused)}"]`)?.focus();
     this.#drawProgress(lessons(items));
-    if (before) return;
-    this.#toggle.hidden = false;
-    this.#show((this.#always || lessons(items).length > 1) && !PHONE.matches, {});
+    if (!before) {
+      this.#toggle.hidden = false;
+      this.#show((this.#always || lessons(items).length > 1) && !PHONE.matches, {});
+    }
+    this.#follow();
   }
 
   /** Shows the contents, because the learner has to choose. */
   open() {
     this.#show(true, { focus: true });
+  }
+
+  /** Brings the item that was come to into sight, and leaves the learner who looks elsewhere alone until the next. */
+  #follow() {
+    const current = this.#tree.querySelector("[aria-current]");
+    if (!current || current.dataset.item === this.#followed) return;
+    this.#followed = current.dataset.item;
+    current.scrollIntoView({ block: "nearest" });
   }
 
   #list(items) {

@@ -6,8 +6,8 @@
     course("2004", page=frameset())                the SCO in a frame of a frame of its page
     course("1.2", page=opener())                   the SCO in a pop-up that its page opens on a click
 
-In the page that holds it, `sco` has `version`, `call(function, ...arguments)` under the 2004 names in both versions, which
-answers [answer, last error], and `set({element: value})`, which answers the elements that were refused.
+In the page that holds it, `sco` has `version`, `call(function, ...arguments)` under the 2004 names in both versions,
+which answers [answer, last error], and `set({element: value})`, which answers the elements that were refused.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,12 @@ _SCO = """<!DOCTYPE html>
 <body><h1>{title}</h1><button type="button">In the course</button><script>
 function climb(view, name) {{
   for (let hops = 0; view && hops < 50; hops += 1) {{
-    try {{ if (view[name]) return view[name]; }} catch (error) {{ (window.refusals ||= []).push(error.name); return null; }}
+    try {{
+      if (view[name]) return view[name];
+    }} catch (error) {{
+      (window.refusals ||= []).push(error.name);
+      return null;
+    }}
     if (view === view.parent) return null;
     view = view.parent;
   }}
@@ -43,7 +48,7 @@ const bare = (name, ...given) => (modern ? api[name](...given) : api[OLD[name]](
 window.sco = {{
   version: modern ? "2004" : api ? "1.2" : null,
   call: (name, ...given) => [bare(name, ...given), bare("GetLastError")],
-  set: (values) => Object.entries(values).filter(([name, value]) => bare("SetValue", name, value) !== "true").map(String),
+  set: (values) => Object.keys(values).filter((name) => bare("SetValue", name, values[name]) !== "true"),
 }};
 {script}
 window.sco.ready = true;
@@ -78,9 +83,9 @@ def sco(
     return {"index.html": _SCO.format(title=title, script="\n".join(parts))}
 
 
-def frameset(**options: str) -> dict[str, str]:
+def frameset(*, leaving: str | None = None) -> dict[str, str]:
     """A page with a frame with a frameset, one of whose frames is the SCO."""
-    inside = sco(**options)["index.html"]
+    inside = sco(leaving=leaving)["index.html"]
     frames = _INNER.format(src="inside.html")
     return {"index.html": _NESTED, "frames.html": frames, "inside.html": inside, "beside.html": "<h1>Menu</h1>"}
 

@@ -118,7 +118,6 @@ class Player:
     page: Page
     complaints: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
-    crashed: bool = False
 
     @classmethod
     def open(cls, context: BrowserContext, url: str) -> "Player":
@@ -131,7 +130,6 @@ class Player:
     def watch(self, page: Page) -> None:
         """Listens to a tab or pop-up."""
         page.on("console", self._heard)
-        page.on("crash", lambda _: setattr(self, "crashed", True))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
 
@@ -208,6 +206,7 @@ def profile(
     blocks_storage: bool = False,
     blocks_popups: bool = False,
     caches_pages: bool = False,
+    arguments: tuple[str, ...] = (),
 ) -> BrowserContext:
     """A browser of its own whose profile lies in a folder, where a later one finds it again.
 
@@ -221,7 +220,7 @@ def profile(
     if preferences:
         (folder / "Default").mkdir(parents=True, exist_ok=True)
         (folder / "Default" / "Preferences").write_text(json.dumps({"profile": preferences}))
-    arguments = () if blocks_storage else (AS_LEARNERS_HAVE_IT,)
+    arguments = arguments if blocks_storage else (*arguments, AS_LEARNERS_HAVE_IT)
     without = [
         *(["--disable-popup-blocking"] if blocks_popups else []),
         *(["--disable-back-forward-cache"] if caches_pages else []),

@@ -8,6 +8,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.player.hosts import Line, line_to
 from tests.browser.player.learners import Customer, Player, Seat, found, profile
 from tests.factories.courses import LEAVING, course, sco
 
@@ -86,7 +87,8 @@ def suspended(length: int) -> str:
     draw = random.Random(11)
     text = ""
     while len(text) < length:
-        text += f'{{"slide":{draw.randint(1, 400)},"seen":{draw.choice(["true", "false"])},"answer":"{draw.random():.6f}"}},'
+        slide, seen, answer = draw.randint(1, 400), draw.choice(["true", "false"]), f"{draw.random():.6f}"
+        text += f'{{"slide":{slide},"seen":{seen},"answer":"{answer}"}},'
     return text[:length]
 
 
@@ -149,46 +151,52 @@ def test_what_no_browser_would_send_in_the_last_moment_is_sent_at_the_next_launc
 
 
 @pytest.fixture
-def offline(context: BrowserContext) -> Iterator[BrowserContext]:
-    """A context that tests take offline."""
-    yield context
-    context.set_offline(False)
+def line(customer: Customer) -> Iterator[Line]:
+    """To the gateway."""
+    with line_to(customer.stack.port) as line:
+        yield line
 
 
 @pytest.mark.parametrize("terminates", [True, False])
 def test_what_was_done_offline_is_kept_and_sent_at_the_next_launch(
-    customer: Customer, offline: BrowserContext, terminates: bool
+    customer: Customer, browser: Browser, tmp_path: Path, line: Line, terminates: bool
 ) -> None:
     seat = customer.seat(course("1.2"))
-    player = Player.open(offline, seat.url)
-    player.is_saved()
-    offline.set_offline(True)
+    context = profile(browser, tmp_path, arguments=(line.argument,))
+    player = Player.open(context, seat.url)
+    player.sco()
+    line.cut()
     values = {"cmi.core.lesson_location": "page 7", "cmi.core.lesson_status": "completed"}
     player.set(values)
     expect(player.page.get_by_text("Offline – will be saved")).to_be_visible()
     if terminates:
         assert player.call("Terminate", "") == ("true", "0")
     player.page.close()
+    context.close()
+    line.mend()
     assert seat.read()["completion_status"] == "incomplete"
-    offline.set_offline(False)
-    again = Player.open(offline, seat.url)
+    # The same browser, another day.
+    context = profile(browser, tmp_path, arguments=(line.argument,))
+    again = Player.open(context, seat.url)
     assert again.get("cmi.core.lesson_location") == "page 7"
     seat.until(data=values, completion_status="completed")
     assert again.get("cmi.core.entry") == ("" if terminates else "resume")
+    context.close()
 
 
 def test_work_goes_on_offline_and_is_saved_once_the_network_is_back(
-    customer: Customer, offline: BrowserContext
+    customer: Customer, context: BrowserContext
 ) -> None:
     seat = customer.seat(course("2004"))
-    player = Player.open(offline, seat.url)
-    offline.set_offline(True)
+    player = Player.open(context, seat.url)
+    player.sco()
+    context.set_offline(True)
     player.set({"cmi.location": "page 7"})
     assert player.call("Commit", "") == ("true", "0")
     expect(player.page.get_by_text("Offline – will be saved")).to_be_visible()
     player.button("Exit").click()
     expect(player.page.get_by_role("alert")).to_contain_text("not saved yet")
-    offline.set_offline(False)
+    context.set_offline(False)
     player.says("Your progress is saved")
     seat.until(data={"cmi.location": "page 7"})
 
@@ -201,18 +209,18 @@ def process_of(folder: Path) -> psutil.Process:
     return next(one for one in running if one.ppid() not in pids)
 
 
-def test_pages_that_crash_lose_nothing(customer: Customer, browser: Browser, tmp_path: Path) -> None:
+def test_pages_that_crash_lose_nothing(customer: Customer, browser: Browser, tmp_path: Path, line: Line) -> None:
     seat = customer.seat(course("2004"))
-    context = profile(browser, tmp_path)
+    context = profile(browser, tmp_path, arguments=(line.argument,))
     player = Player.open(context, seat.url)
     player.sco()
-    context.set_offline(True)
+    line.cut()
     player.set({"cmi.location": "page 7"})
-    for child in process_of(tmp_path).children(recursive=True):
-        if "--type=renderer" in child.cmdline():
-            child.kill()
-    found(player.page, lambda: player.crashed or None)
-    context.set_offline(False)
+    with player.page.expect_event("crash"):
+        for child in process_of(tmp_path).children(recursive=True):
+            if "--type=renderer" in child.cmdline():
+                child.kill()
+    line.mend()
     assert Player.open(context, seat.url).get("cmi.location") == "page 7"
     seat.until(data={"cmi.location": "page 7"})
     context.close()

@@ -1,4 +1,4 @@
-"""The player in a page of another site, and in browsers that keep nothing: launch, commit and resume work all the same."""
+"""In a page of another site, and in browsers that keep nothing, launch, commit and resume work all the same."""
 
 from collections.abc import Iterator
 from pathlib import Path

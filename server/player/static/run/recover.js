@@ -66,6 +66,7 @@ async function send(storage, key, header) {
   const values = readValues(storage, key);
   const { launch, run, base, initialized, terminated } = header;
   const commit = takeRecoveryNumber(storage, key, header);
+  tell({ kind: "recovering" });
   const body = {
     ...{ launch, run, commit, base, ...valuesAndAges(values, Date.now()) },
     ...(initialized && { initialized }),

@@ -1,8 +1,8 @@
 /** A frame that says nothing for so long was lost on its way. */
 const SILENT_MS = 4000;
 
-/** It has said that it has begun: then each journal takes its time. */
-const WORKING_MS = 40000;
+/** Sending a journal, which it tells of, takes its time. */
+const WORKING_MS = 17000;
 
 /** How long the learner waits at most for what cannot be sent although the server is there. */
 const PATIENCE_MS = 30000;

@@ -20,6 +20,7 @@ from server.domain.sessions.launches import (
     open_launch,
     require_holder,
     suspend,
+    taken_up,
 )
 from server.domain.sessions.model import ItemState, Launch, Session, Standing
 from server.domain.sessions.statements import Change, Statement, Teller
@@ -105,6 +106,7 @@ class Playing:
         async with self.database.write(link.tenant_id) as transaction:
             session, items, latest = await self._locked(transaction, link)
             course = await course_of(self.stores, transaction, session)
+            items = taken_up(session, items, course)
             if latest is not None and latest.opened_at is None and latest.number == link.launch:
                 launched, launch = session, latest
             else:
@@ -255,7 +257,7 @@ class Playing:
 
     async def _locked(
         self, transaction: Transaction, link: SessionLink
-    ) -> tuple[Session, dict[str, ItemState], Launch | None]:
+    ) -> tuple[Session, Mapping[str, ItemState], Launch | None]:
         ids = {"tenant_id": link.tenant_id, "session_id": link.session_id}
         found, items, latest = await transaction.run_all(
             self.stores.sessions.lock(**ids), self.stores.items.all(**ids), self.stores.launches.latest(**ids)

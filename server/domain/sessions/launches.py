@@ -181,6 +181,17 @@ def suspend(item: ItemState, course: Course) -> ItemState:
     return replace(item, is_suspended=course.version == "2004")
 
 
+def taken_up(session: Session, items: Mapping[str, ItemState], course: Course) -> Mapping[str, ItemState]:
+    """The items as a new launch finds them. Who went away without leaving takes up what is not complete.
+
+    Content that terminates while its tab is being closed seldom knows whether the learner will come back.
+    """
+    item = items.get(session.current_item or "")
+    if item is None or session.is_over or item.standing.completion is Completion.COMPLETED:
+        return items
+    return {**items, item.id: suspend(item, course)}
+
+
 def leave(session: Session, *, suspends: bool, at: datetime) -> Session:
     """The learner leaves the player. `suspends`: to take it up again where it is."""
     return replace(session, is_over=not suspends, updated_at=at)

@@ -11,10 +11,13 @@ from server.domain.sessions.launches import (
     TakenOver,
     begin_launch,
     better,
+    entry_of,
+    has_ended,
     leave,
     open_launch,
     require_holder,
     suspend,
+    taken_up,
     unlaunched,
     unrecorded,
 )
@@ -136,6 +139,24 @@ def test_suspending_the_whole_resumes_in_2004_whatever_the_exit_was() -> None:
 
 
 # SCORM 2004: who ended normally begins a new attempt on the item.
+
+
+@pytest.mark.parametrize("status", ["incomplete", "completed"])
+def test_whoever_closes_the_tab_takes_up_what_is_not_complete(status: str) -> None:
+    course = course2004(sco("A"), sco("B"))
+    values = {"cmi.completion_status": status, "cmi.location": "7", "cmi.exit": "normal"}
+    play = played(course, "A").committed(values, terminated=True)
+    found = taken_up(play.session, play.items, course)["A"]
+    assert found.is_suspended == (status == "incomplete")
+    assert entry_of(found) == ("resume" if status == "incomplete" else "")
+    assert has_ended(found) == (status == "completed")
+
+
+def test_whoever_left_by_the_player_takes_up_nothing() -> None:
+    course = course2004(sco("A"), sco("B"))
+    play = played(course, "A").committed({"cmi.location": "7"}, terminated=True)
+    left = leave(play.session, suspends=False, at=NOW)
+    assert taken_up(left, play.items, course) == play.items
 
 
 def test_a_new_attempt_has_no_data_and_keeps_what_was_achieved() -> None:

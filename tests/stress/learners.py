@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,17 @@ class Api:
     async def session(self, identifier: str) -> Any:
         """A session as it is."""
         return (await self.ask("GET", f"/api/v1/sessions/{identifier}"))["session"]
+
+
+async def compare(
+    api: Api, ledger: Ledger, session: str, *, kills: Sequence[int] = (), why: str, reopened: bool = False
+) -> Any:
+    """Reads a session, holds it to the ledger, and answers it. One at a time: no reading is older than the last."""
+    async with ledger.locks[session]:
+        known = ledger.known(session)
+        found = await api.session(session)
+        ledger.check(found, known, kills=kills, why=why, reopened=reopened)
+        return found
 
 
 @dataclass(slots=True)
@@ -147,8 +158,7 @@ class Learner:
         if run_page is not None:
             with contextlib.suppress(Error):  # storage is blocked, or the tab was killed
                 self.ledger.read(await run_page.evaluate(f"(id) => {_STORED}", self.session))
-        session = await self.api.session(self.session)
-        self.ledger.check(session, kills=self.browser.kills_ms, why=why, reopened=True)
+        await compare(self.api, self.ledger, self.session, kills=self.browser.kills_ms, why=why, reopened=True)
 
     async def _sco(self, page: Page, script: str) -> bool:
         """Runs a script in the course; False if there is none."""

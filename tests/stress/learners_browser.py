@@ -81,10 +81,10 @@ class Browser:
             context, self._context = self._context, None
             if context is None:
                 return
-            self.kills_ms.append(now_ms())
             processes = await asyncio.to_thread(self._processes)
             for process in processes[""]:
                 process.kill()
+            self.kills_ms.append(now_ms())
             with contextlib.suppress(Error, TimeoutError):
                 await asyncio.wait_for(context.close(), 10)
             await asyncio.to_thread(psutil.wait_procs, [one for some in processes.values() for one in some], 10)

@@ -1,8 +1,9 @@
 """What learners were promised: by Commit, by answers to commits, and by the clock; and whether a session keeps it."""
 
+import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -43,6 +44,13 @@ class Promise(NamedTuple):
     run: int
 
 
+class Known(NamedTuple):
+    """What was acknowledged of a session, and how much time."""
+
+    numbers: Mapping[Place, int]
+    milliseconds: int
+
+
 @dataclass(slots=True)
 class Ledger:
     """`broken` is what the platform did not keep; `excused` what it cannot keep, by reason.
@@ -61,6 +69,7 @@ class Ledger:
     overtook: defaultdict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
     seen: dict[Place, int] = field(default_factory=dict)
     done: set[tuple[str, str]] = field(default_factory=set)
+    locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     counts: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
     excused: Counter[str] = field(default_factory=Counter)
@@ -122,24 +131,35 @@ class Ledger:
                 place = Place(commit.session, commit.item, element)
                 self.acknowledged[place] = max(self.acknowledged.get(place, 0), number_in(element, text))
 
-    def check(self, session: Mapping[str, Any], *, kills: list[int], why: str, reopened: bool) -> None:
-        """Holds the session as the API tells it to everything that is known; after a reopening, to Commits too."""
+    def known(self, session: str) -> Known:
+        """What was acknowledged until now. Ask for it before you ask the API."""
+        numbers = {place: number for place, number in self.acknowledged.items() if place.session == session}
+        return Known(numbers, sum(self.counted[session].values()))
+
+    def check(
+        self, session: Mapping[str, Any], known: Known, *, kills: Sequence[int], why: str, reopened: bool
+    ) -> None:
+        """Holds the session as the API tells it to what was known before; after a reopening, to Commits too."""
         name = session["id"]
         found = {one["id"]: one for one in session["items"]}
         for place, number in self._numbers(found, name):
             if number < self.seen.get(place, 0):
                 self._break(f"{why}: {place} went back from {self.seen[place]} to {number}")
             self.seen[place] = max(number, self.seen.get(place, 0))
-        for place in [one for one in self.acknowledged if one.session == name]:
+        for place, number in known.numbers.items():
             self.counts["acknowledged values checked"] += 1
-            if self.seen.get(place, -1) < self.acknowledged[place]:
-                self._break(f"{why}: {place} acknowledged {self.acknowledged[place]}, found {self.seen.get(place)}")
+            if self.seen.get(place, -1) < number:
+                self._break(f"{why}: {place} acknowledged {number}, found {self.seen.get(place)}")
+        if session["time_spent_seconds"] < known.milliseconds // 1000:
+            self._break(f"{why}: {name} spent {session['time_spent_seconds']} s, acknowledged {known.milliseconds} ms")
         if reopened:
             self._check_promises(session, found, kills, why)
         self._check_time(session, kills, why, reopened)
         self._check_status(session, found, why)
 
-    def _check_promises(self, session: Mapping[str, Any], found: Mapping[str, Any], kills: list[int], why: str) -> None:
+    def _check_promises(
+        self, session: Mapping[str, Any], found: Mapping[str, Any], kills: Sequence[int], why: str
+    ) -> None:
         for place, promises in self._promises(session["id"]):
             if place.element == TIME or not (_is_numbered(place.element) or place.element == STATUS):
                 continue
@@ -151,7 +171,7 @@ class Ledger:
             missing = [one for one in promises if one.number > has]
             self._judge(place, missing, kills, f"{why}: {place} promised {missing[-1:]}, found {has}")
 
-    def _judge(self, place: Place, missing: list[Promise], kills: list[int], text: str) -> None:
+    def _judge(self, place: Place, missing: list[Promise], kills: Sequence[int], text: str) -> None:
         for one in missing:
             if self.blocked:
                 reason = "storage was blocked"
@@ -175,13 +195,11 @@ class Ledger:
             both = {*self.kept.get(place, ()), *self.stored.get(place, ())}
             yield place, sorted(both)
 
-    def _check_time(self, session: Mapping[str, Any], kills: list[int], why: str, reopened: bool) -> None:
+    def _check_time(self, session: Mapping[str, Any], kills: Sequence[int], why: str, reopened: bool) -> None:
         told, spent = self.told[session["id"]], session["time_spent_seconds"]
         most = sum(told.values()) // 1000
         if spent > most:
             self._break(f"{why}: {session['id']} spent {spent} s, told of {told}")
-        if spent < sum(self.counted[session["id"]].values()) // 1000:
-            self._break(f"{why}: {session['id']} spent {spent} s, acknowledged {self.counted[session['id']]}")
         if not reopened or self.blocked:
             return
         least: dict[tuple[int, int, str], int] = {}

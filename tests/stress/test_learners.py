@@ -17,7 +17,7 @@ from playwright.async_api import Error, async_playwright
 from tests.conftest import Scale
 from tests.stack import Stack
 from tests.stress.audit import table
-from tests.stress.learners import CUSTOMERS, Api, Course, Learner
+from tests.stress.learners import CUSTOMERS, Api, Course, Learner, compare
 from tests.stress.learners_browser import Browser
 from tests.stress.learners_course import now_ms, torture
 from tests.stress.learners_ledger import Ledger
@@ -47,7 +47,7 @@ class Torture:
     ways: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     chance: random.Random = field(default_factory=lambda: random.Random(SEED))
-    checks: set[asyncio.Task[None]] = field(default_factory=set)
+    checks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -79,12 +79,9 @@ class Torture:
     def acknowledged(self, session: str) -> None:
         """Some of what is acknowledged is looked up at once."""
         if self.chance.random() < 0.3:
-            check = asyncio.create_task(self.check(session, "at once"))
+            check = asyncio.create_task(compare(self.api, self.ledger, session, why="at once"))
             self.checks.add(check)
             check.add_done_callback(self.checks.discard)
-
-    async def check(self, session: str, why: str) -> None:
-        self.ledger.check(await self.api.session(session), kills=[], why=why, reopened=False)
 
     async def learn(self, *, sessions: int, seconds: float, tabs: int, sittings: int) -> None:
         """So many sessions at least, and for so long at least."""
@@ -163,8 +160,8 @@ class Torture:
     async def finish(self) -> None:
         """Compares all sessions, their statements, and what the customer wrote."""
         for learner in self.learners:
-            session = await self.api.session(learner.session)
-            self.ledger.check(session, kills=learner.browser.kills_ms, why="very end", reopened=True)
+            kills = learner.browser.kills_ms
+            session = await compare(self.api, self.ledger, learner.session, kills=kills, why="very end", reopened=True)
             self._check_writings(learner, session)
         told = self._completed_statements()
         for learner in self.learners:

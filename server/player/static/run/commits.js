@@ -1,16 +1,17 @@
 import { encode } from "./encoding.js";
+import { verdict } from "./verdict.js";
 
 const DELAY_MS = 1000;
 const AT_ONCE_ABOVE = 16 * 1024;
 const TIMEOUT_MS = 15000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10000;
-const FINAL = new Map([[401, "gone"], [404, "gone"], [410, "gone"], [409, "stale"]]);
 
 /**
  * Brings the journal to the server, one request at a time, and knows how far that has come. `onAnswer` gets each 200
- * answer, `onState` each change of the state: "saved", "saving", "offline", "memory", or for good "stale" (a newer launch
- * holds the session) or "gone" (it is deleted, or the token has run out).
+ * answer, `onState` each change of the state: "saved", "saving", "offline", "memory", "refused" (all but something that
+ * the server does not take), or for good "stale" (a newer launch holds the session) or "gone" (it is deleted, or the token
+ * has run out).
  */
 export class Commits {
   #journal;
@@ -24,6 +25,8 @@ export class Commits {
   #timer = 0;
   #failures = 0;
   #turns = 0; // answers in a row that acknowledged nothing
+  #most = Infinity; // how many elements a commit may have, after the server has refused more
+  #hasGivenUp = false;
   #waiting = new Set();
 
   /** @param {{journal: Journal, url: string, onAnswer: (answer: object) => void, onState: (state: string) => void}} o */
@@ -79,16 +82,18 @@ export class Commits {
   }
 
   /**
-   * Takes the server's response to a commit {number}, whichever way that was sent.
+   * Takes the server's response to a commit {number, elements?}, whichever way that was sent.
    * @returns {Promise<boolean>} whether it moved things on; false asks for a pause
    */
-  async heard(response, { number }) {
-    const final = FINAL.get(response.status);
-    if (final) {
-      this.#end(final);
-      return true;
-    }
-    if (!response.ok) return false;
+  async heard(response, commit) {
+    const word = await verdict(response);
+    if (word === "gone" || word === "stale") this.#end(word);
+    if (this.over) return true;
+    if (word === "taken") return this.#taken(response, commit);
+    return word === "refused" && this.#refused(commit);
+  }
+
+  async #taken(response, { number }) {
     const answer = await response.json();
     if (this.over) return true;
     if (answer.resendFrom !== undefined) {
@@ -98,9 +103,26 @@ export class Commits {
     if (answer.applied < number) this.#journal.letGo(number);
     else if (!this.#journal.acknowledge(answer.applied)) return this.#again();
     this.#turns = 0;
+    this.#most *= 2;
+    if (this.#journal.empty) this.#most = Infinity;
+    else if (this.#most < Infinity) this.#wanted = true;
     warnOf(answer.rejected);
     this.#onAnswer(answer);
     this.#tell();
+    return true;
+  }
+
+  /** The server does not take what a commit holds: tries with half of it, until that is what it does not take. */
+  #refused({ number, elements }) {
+    if (!elements) return false; // sent by a page on its way out; the next one is sent in the usual way
+    this.#wanted = true;
+    if (elements.length > 1) {
+      this.#most = Math.ceil(elements.length / 2);
+      return true;
+    }
+    this.#hasGivenUp = true;
+    this.#journal.giveUp(number);
+    console.warn(`Not recorded, because the server refuses it: ${elements[0] ?? "the state of the course"}`);
     return true;
   }
 
@@ -116,7 +138,7 @@ export class Commits {
     if (this.over || this.#journal.empty) return;
     this.#inFlight = true;
     this.#tell();
-    const moved = await this.#post(this.#journal.whole());
+    const moved = await this.#post(this.#journal.whole(this.#most));
     this.#inFlight = false;
     this.#failures = moved ? 0 : this.#failures + 1;
     this.#next();
@@ -166,7 +188,7 @@ export class Commits {
   }
 
   #currentState() {
-    if (this.#journal.empty) return "saved";
+    if (this.#journal.empty) return this.#hasGivenUp ? "refused" : "saved";
     if (!this.#journal.durable) return "memory";
     return this.#failures > 0 ? "offline" : "saving";
   }

@@ -44,11 +44,12 @@ export class CourseFrame {
   }
 }
 
-/** Calls back when the document in a window goes away; windows of other origins cannot be watched. */
+/** Calls back when the document in a window goes away. False: windows of other origins cannot be watched. */
 export function watchLeaving(view, onLeaving) {
   try {
     for (const event of ["pagehide", "unload"]) view.addEventListener(event, onLeaving);
+    return true;
   } catch {
-    // Nothing of the course can be there either.
+    return false; // nothing of the course can be there either
   }
 }

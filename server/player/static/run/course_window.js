@@ -1,6 +1,10 @@
 import { watchLeaving } from "./course_frame.js";
 
 const POLL_MS = 400;
+
+/** A window counts as closed before its unload handlers have run. */
+const UNLOADED_WITHIN_MS = 400;
+const CLOSED_WITHIN_MS = 2000;
 const FEATURES = "popup,width=1100,height=760,resizable=yes,scrollbars=yes";
 
 /**
@@ -46,8 +50,13 @@ export class CourseWindow {
   /** Closes the window; resolves when it is closed and its unload handlers have run. */
   async close() {
     clearInterval(this.#timer);
-    this.#view?.close();
-    for (let waited = 0; this.#view && !this.#view.closed && waited < 2000; waited += 50) await sleep(50);
+    const view = this.#view;
+    if (!view || view.closed) return;
+    const left = new Promise((resolve) => {
+      if (!watchLeaving(view, () => setTimeout(resolve))) setTimeout(resolve, UNLOADED_WITHIN_MS);
+    });
+    view.close();
+    await Promise.race([left, sleep(CLOSED_WITHIN_MS)]);
   }
 
   #try({ asked, features = FEATURES }) {
@@ -67,7 +76,7 @@ export class CourseWindow {
       if (!this.#view.closed) return;
       clearInterval(this.#timer);
       this.#show("closed");
-      this.#onClosed();
+      setTimeout(() => this.#onClosed(), UNLOADED_WITHIN_MS);
     }, POLL_MS);
   }
 

@@ -103,7 +103,7 @@ export class Dismissal {
     let moved = false;
     try {
       const response = await fetch(this.#url, { method: "POST", keepalive: true, headers, body });
-      moved = await this.#commits.heard(response, commit);
+      moved = (await this.#commits.heard(response, commit)) && response.ok;
     } catch {
       // No network, or the browser counts the allowance in another way: the journal still has it.
     }

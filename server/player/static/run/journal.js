@@ -70,7 +70,8 @@ export class Journal {
   /** Keeps a change. */
   put(element, value) {
     this.#change += 1;
-    this.#bytes += element.length + value.length;
+    // A course that sets the same again and again does not hurry things.
+    if (this.#pending.get(element)?.value !== value) this.#bytes += element.length + value.length;
     const entry = { value, at: Date.now() };
     this.#pending.set(element, { ...entry, change: this.#change });
     this.#set.set(element, entry);
@@ -95,10 +96,12 @@ export class Journal {
     this.#writeHeader();
   }
 
-  /** Builds a commit of everything unacknowledged. */
-  whole() {
-    const all = [...this.#pending.keys()];
-    return { ...this.#commit(all, this.#header.base, { terminated: this.#terminated }), whole: true };
+  /** Builds a commit of everything unacknowledged, or of so many elements at `most`; then the last one terminates. */
+  whole(most = Infinity) {
+    const elements = [...this.#pending.keys()].slice(0, most);
+    const isWhole = elements.length === this.#pending.size;
+    const commit = this.#commit(elements, this.#header.base, { terminated: this.#terminated && isWhole });
+    return { ...commit, elements, whole: isWhole };
   }
 
   /**
@@ -145,16 +148,21 @@ export class Journal {
     return true;
   }
 
+  /** Gives up the elements that commit `number` held, because the server refuses them; what changed since stays. */
+  giveUp(number) {
+    const held = this.#issued.get(number);
+    if (!held) return;
+    for (const element of held.values.keys()) this.#set.delete(element);
+    if (held.values.size === 0) this.letGo(number);
+    else this.#drop(number, held);
+  }
+
   /** Lets go of what commit `number` held: the server takes it no more, because this run had ended before. */
   letGo(number) {
     const held = this.#issued.get(number);
     if (!held) return;
-    for (const [element, change] of held.values) {
-      if (this.#pending.get(element)?.change === change) this.#remove(element);
-    }
     Object.assign(this.#header, { initialized: false, terminated: false });
-    this.#issued.delete(number);
-    this.#settleHeader();
+    this.#drop(number, held);
   }
 
   /** Makes everything this run has set due again, because the server does not have what `base` stands for. */
@@ -212,6 +220,14 @@ export class Journal {
       ...(wait && { wait }),
     };
     return { number, change: this.#change, text: JSON.stringify(body) };
+  }
+
+  #drop(number, held) {
+    for (const [element, change] of held.values) {
+      if (this.#pending.get(element)?.change === change) this.#remove(element);
+    }
+    this.#issued.delete(number);
+    this.#settleHeader();
   }
 
   #store(element, entry) {

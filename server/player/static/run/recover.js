@@ -4,15 +4,16 @@
  */
 import { encode } from "./encoding.js";
 import {
-  journalsOf, openStorage, readHeader, readValues, removeJournal, removeOlderThan, removeSent, takeRecoveryNumber,
-  valuesAndAges,
+  journalsOf, keepHeader, openStorage, readHeader, readValues, removeJournal, removeOlderThan, removeSent,
+  takeRecoveryNumber, valuesAndAges,
 } from "./stored.js";
+import { verdict } from "./verdict.js";
 
 const TIMEOUT_MS = 15000;
 const LOCKED_MS = 3000;
-const KEEP_MS = 30 * 24 * 60 * 60 * 1000;
-const FINAL = [401, 404, 409, 410];
-const PASSING = [408, 425, 429];
+/** Longer than a run's token is valid. */
+const KEEP_MS = 100 * 24 * 60 * 60 * 1000;
+const MOST_REPEATS = 1;
 
 const asked = new URLSearchParams(location.hash.slice(1));
 const session = asked.get("session") ?? "";
@@ -40,62 +41,76 @@ async function exclusively(task) {
 /** Returns how many journals of the session could not be sent for now. */
 async function recover(storage) {
   if (!storage || !session) return 0;
-  removeOlderThan(storage, Date.now() - KEEP_MS);
   let later = 0;
   for (const key of journalsOf(storage, session)) later += (await recoverOne(storage, key)) ? 0 : 1;
+  removeOlderThan(storage, Date.now() - KEEP_MS, session);
   return later;
 }
 
 /** Returns whether nothing is gained by another try. */
 async function recoverOne(storage, key) {
-  const header = readHeader(storage, key);
+  let header = readHeader(storage, key);
   if (!header) {
     removeJournal(storage, key); // nobody could send values without it
     return true;
   }
-  try {
-    let outcome = await send(storage, key, header);
-    if (outcome === "again") outcome = await send(storage, key, readHeader(storage, key) ?? header);
-    return outcome === "done" || outcome === "refused";
-  } catch {
-    return false; // storage is full or the network is away
+  let most = Infinity;
+  for (let repeated = 0; repeated <= MOST_REPEATS; ) {
+    const all = readValues(storage, key);
+    const values = new Map([...all].slice(0, most));
+    const { word, commit, answer } = await send(storage, key, header, { values, isLast: values.size === all.size });
+    if (word === "later") return false;
+    header = { ...header, next: commit + 1 };
+    if (word === "gone" || word === "stale" || (word === "refused" && values.size === 0)) {
+      removeJournal(storage, key);
+      return true;
+    }
+    if (word === "refused") {
+      if (values.size === 1) drop(storage, key, values);
+      most = Math.ceil(values.size / 2);
+    } else if (answer.applied <= commit) { // less: the run had ended before, and takes no more
+      if (values.size === all.size) {
+        removeSent(storage, key, values);
+        return true;
+      }
+      removeSent(storage, key, values, { keepsHeader: true });
+      header = { ...header, base: answer.applied, initialized: false };
+      most *= 2;
+    } else {
+      // The server lacks `base`, or another tab was faster: once more, from what the server has.
+      repeated += 1;
+      header = { ...header, base: answer.resendFrom ?? header.base, next: Math.max(commit, answer.applied ?? 0) + 1 };
+    }
+    keepHeader(storage, key, header);
   }
+  return false;
 }
 
-async function send(storage, key, header) {
-  const values = readValues(storage, key);
+function drop(storage, key, values) {
+  removeSent(storage, key, values, { keepsHeader: true });
+  console.warn(`Not recorded, because the server refuses it: ${[...values.keys()][0]}`);
+}
+
+/** Sends a commit of `values`; `word` is the verdict, and "later" without a network. */
+async function send(storage, key, header, { values, isLast }) {
   const { launch, run, base, initialized, terminated } = header;
   const commit = takeRecoveryNumber(storage, key, header);
   tell({ kind: "recovering" });
   const body = {
     ...{ launch, run, commit, base, ...valuesAndAges(values, Date.now()) },
     ...(initialized && { initialized }),
-    ...(terminated && { terminated }),
+    ...(terminated && isLast && { terminated }),
   };
-  const response = await fetch(header.commitUrl, {
-    method: "POST",
-    headers: { "Content-Type": "text/plain" },
-    body: encode(JSON.stringify(body)),
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
-  if (FINAL.includes(response.status)) {
-    removeJournal(storage, key);
-    return "done";
+  try {
+    const response = await fetch(header.commitUrl, {
+      method: "POST",
+      headers: { "Content-Type": "text/plain" },
+      body: encode(JSON.stringify(body)),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const word = await verdict(response);
+    return { word, commit, answer: word === "taken" ? await response.json() : null };
+  } catch {
+    return { word: "later" }; // the network is away
   }
-  if (!response.ok) return response.status >= 500 || PASSING.includes(response.status) ? "later" : "refused";
-  const answer = await response.json();
-  if (answer.applied <= commit) { // less: the run had ended before, and takes no more
-    removeSent(storage, key, values);
-    return "done";
-  }
-  return again(storage, key, answer);
-}
-
-/** The server lacks `base`, or another tab was faster: once more, from what the server has. */
-function again(storage, key, { resendFrom, applied }) {
-  const header = readHeader(storage, key);
-  if (!header) return "done";
-  const next = Math.max(header.next, (applied ?? 0) + 1);
-  storage.setItem(key, JSON.stringify({ ...header, base: resendFrom ?? header.base, next }));
-  return "again";
 }

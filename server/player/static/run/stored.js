@@ -11,7 +11,7 @@
 const ROOT = "scorm/";
 
 /** A value set longer ago than this is sent with its age: a customer may have written the element since. */
-const FRESH_MS = 2000;
+const FRESH_MS = 20;
 
 /** How far recovery jumps ahead, so that its number is none that a still living page takes at the same time. */
 const STRIDE = 1000;
@@ -82,21 +82,30 @@ export function journalsOf(storage, session) {
   return [...keys].sort(byRun);
 }
 
-/** Takes a commit number for recovery: far ahead, and in the header before anybody sends it. */
+/** Takes a commit number for recovery: far ahead, and where there is room in the header before anybody sends it. */
 export function takeRecoveryNumber(storage, key, header) {
   const next = Math.max(header.next, readHeader(storage, key)?.next ?? 0);
   const number = next + STRIDE + Math.floor(Math.random() * STRIDE);
-  storage.setItem(key, JSON.stringify({ ...header, next: number + 1 }));
+  keepHeader(storage, key, { ...header, next: number + 1 });
   return number;
 }
 
-/** Removes those of `values` that nobody has changed since, and the header once nothing is left. */
-export function removeSent(storage, key, values) {
+/** Stores a header if there is room: without, another recovery takes a number that is most likely a different one. */
+export function keepHeader(storage, key, header) {
+  try {
+    storage.setItem(key, JSON.stringify(header));
+  } catch {
+    // Storage is full. What is sent is removed, which makes room.
+  }
+}
+
+/** Removes those of `values` that nobody has changed since, and the header once nothing is left and nobody needs it. */
+export function removeSent(storage, key, values, { keepsHeader = false } = {}) {
   for (const [element, entry] of values) {
     const name = `${key}/${element}`;
     if (storage.getItem(name) === entryText(entry)) storage.removeItem(name);
   }
-  if (keysUnder(storage, `${key}/`).length === 0) storage.removeItem(key);
+  if (!keepsHeader && keysUnder(storage, `${key}/`).length === 0) storage.removeItem(key);
 }
 
 /** Removes a whole journal. */
@@ -105,12 +114,15 @@ export function removeJournal(storage, key) {
   storage.removeItem(key);
 }
 
-/** Removes the journals of any session whose tokens ran out long ago: last written before `time` (milliseconds). */
-export function removeOlderThan(storage, time) {
+/**
+ * Removes the journals of other sessions whose tokens ran out long ago: last written before `time` (milliseconds). Those
+ * of `session` are for the server to refuse.
+ */
+export function removeOlderThan(storage, time, session) {
   for (const name of keysUnder(storage, ROOT)) {
-    const [, session, run, element] = name.split("/");
-    if (element !== undefined || !run || readHeader(storage, name)?.at > time) continue;
-    removeJournal(storage, `${ROOT}${session}/${run}`);
+    const [, other, run, element] = name.split("/");
+    if (element !== undefined || !run || other === session || readHeader(storage, name)?.at > time) continue;
+    removeJournal(storage, `${ROOT}${other}/${run}`);
   }
 }
 

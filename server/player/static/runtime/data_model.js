@@ -64,8 +64,8 @@ export class DataModel {
   /**
    * Sets an element for the course; the host has been told when this returns without an error.
    *
-   * Values are kept as they are given. The host hears of an element again only when its text differs from what the
-   * course set last in this run.
+   * Values are kept as they are given. The host hears of an element even if its text is what the course set last: the
+   * server's may be another one since.
    *
    * @param {string} name
    * @param {string} value
@@ -77,7 +77,6 @@ export class DataModel {
       ? (this.#unwritable(found) ?? this.#misplaced(found) ?? this.#unfit(found, value))
       : this.#whyNotSet(name);
     if (reason) return refusal(this.#version, reason, name);
-    if (this.valueOfRun(found.name) === value) return DONE;
     this.#host.changed(found.name, value);
     this.#ofRun.add(found.name);
     this.#put(found, value);

@@ -217,7 +217,8 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         core = await Core.open(settings, stack, role="serve")
         packages, health = core.package_servicer(None), core.health_servicer()
-        sessions, player = core.session_parts.session_servicer(), core.session_parts.player_servicer()
+        parts = core.session_parts
+        sessions, player = parts.session_servicer(), parts.player_servicer()
         imports = core.import_servicer()
         check = EdgeCheckServicer(authenticator=core.authenticator, packages=core.packages)
         serving = lifecycle.Serving(

@@ -1,6 +1,7 @@
 """Assembly of what sessions and their player are made of; with `main`, alone in knowing everyone."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -16,6 +17,7 @@ from server.services.playing import Playing
 from server.services.ports import Clock, Database
 from server.services.preview_playing import PreviewPlaying
 from server.services.previews import Previews
+from server.services.recording import Recording
 from server.services.session_changes import Stores
 from server.services.session_links import SessionLinks
 from server.services.sessions import Sessions
@@ -41,7 +43,7 @@ class SessionParts:
 
     def session_servicer(self) -> SessionServicer:
         """What customers call."""
-        stores = self._stores()
+        stores = self._stores
         sessions = Sessions(
             database=self.database,
             stores=stores,
@@ -60,8 +62,16 @@ class SessionParts:
 
     def player_servicer(self) -> PlayerServicer:
         """What learners' browsers call."""
-        stores = self._stores()
+        stores = self._stores
         playing = Playing(
+            database=self.database,
+            stores=stores,
+            signer=self.tokens,
+            sequencer=DefaultSequencer(),
+            teller=self._teller(),
+            clock=self.clock,
+        )
+        recording = Recording(
             database=self.database,
             stores=stores,
             signer=self.tokens,
@@ -76,9 +86,13 @@ class SessionParts:
             sequencer=DefaultSequencer(heeds_prerequisites=False),
             clock=self.clock,
         )
-        return PlayerServicer(playing=playing, previews=previews, pages=self._pages(), urls=self._urls())
+        return PlayerServicer(
+            playing=playing, recording=recording, previews=previews, pages=self._pages(), urls=self._urls()
+        )
 
+    @cached_property
     def _stores(self) -> Stores:
+        """One for all: courses are kept there."""
         return Stores(
             sessions=PostgresSessions(),
             items=PostgresSessionItems(),

@@ -67,7 +67,7 @@ def _create_sessions() -> None:
         _text("completion_status"),
         _text("success_status"),
         *_score(),
-        *(_flag(f"explicit_{part}") for part in ("completion", "success", "score")),
+        *(sa.Column(f"explicit_{part}_at", _TIME) for part in ("completion", "success", "score")),
         _whole("time_ms", sa.BigInteger),
         sa.Column("session_time_ms", sa.BigInteger()),
         *(_whole(name) for name in ("launches", "holder", "runs")),
@@ -96,6 +96,9 @@ def _create_sessions() -> None:
     op.create_index("sessions_of_user_idx", "sessions", ["tenant_id", "user_id", *newest])
     op.create_index("sessions_of_completion_idx", "sessions", ["tenant_id", "completion_status", *newest])
     op.create_index("sessions_of_success_idx", "sessions", ["tenant_id", "success_status", *newest])
+    op.create_index(
+        "sessions_of_package_success_idx", "sessions", ["tenant_id", "package_id", "success_status", *newest]
+    )
     op.create_index(
         "sessions_of_package_completion_idx",
         "sessions",

@@ -12,9 +12,10 @@ from server.rpc import player_json
 from server.rpc.player_bodies import parse_commit, parse_navigation
 from server.rpc.player_pages import PlayerPages
 from server.services.playing import OpenSession as OpenedSession
-from server.services.playing import Played, Playing, Run, read_run
+from server.services.playing import Played, Playing
 from server.services.ports import Clock, ContentSigner
 from server.services.preview_playing import PreviewPlaying
+from server.services.recording import Recording, Run
 
 Context = grpc.aio.ServicerContext[Any, Any]
 _ELSEWHERE = re.compile(r"https?://", re.IGNORECASE)
@@ -42,8 +43,11 @@ class PlayerUrls:
 class PlayerServicer(player_service_pb2_grpc.PlayerServiceServicer):
     """Converts, calls, converts. `server.rpc.pages` shows what goes wrong."""
 
-    def __init__(self, *, playing: Playing, previews: PreviewPlaying, pages: PlayerPages, urls: PlayerUrls) -> None:
+    def __init__(
+        self, *, playing: Playing, recording: Recording, previews: PreviewPlaying, pages: PlayerPages, urls: PlayerUrls
+    ) -> None:
         self._playing = playing
+        self._recording = recording
         self._previews = previews
         self._pages = pages
         self._urls = urls
@@ -85,11 +89,11 @@ class PlayerServicer(player_service_pb2_grpc.PlayerServiceServicer):
         )
 
     async def OpenRun(self, request: player_service_pb2.OpenRunRequest, context: Context) -> httpbody_pb2.HttpBody:
-        link = read_run(self._playing.signer, request.token, at=self._playing.clock.now())
+        link = self._recording.read(request.token)
         if link.session_id is None:
             run = await self._previews.open_run(link)
         else:
-            run = await self._playing.open_run(link, link.session_id)
+            run = await self._recording.open(link, link.session_id)
         data = player_json.run(
             run, token=request.token, course_url=self._urls.course(run), shell_origin=self._urls.base_url
         )
@@ -97,12 +101,12 @@ class PlayerServicer(player_service_pb2_grpc.PlayerServiceServicer):
         return self._pages.run(data, title=data["title"], language=run.situation.course.language)
 
     async def CommitRun(self, request: player_service_pb2.CommitRunRequest, context: Context) -> httpbody_pb2.HttpBody:
-        link = read_run(self._playing.signer, request.token, at=self._playing.clock.now())
+        link = self._recording.read(request.token)
         commit = parse_commit(request.body.data, link)
         if link.session_id is None:
             # A preview sends nothing; whoever does learns that it is taken for nothing.
             return _json({"applied": commit.number})
-        answer = await self._playing.commit(commit, link=link, session_id=link.session_id)
+        answer = await self._recording.commit(commit, link=link, session_id=link.session_id)
         return _json(player_json.committed(answer))
 
     async def _shell(self, opened: OpenedSession, kind: str, token: str, context: Context) -> httpbody_pb2.HttpBody:

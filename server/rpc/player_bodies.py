@@ -10,16 +10,21 @@ from server.domain.sequencing.navigation import NavigationRequest
 from server.domain.sessions.commits import Commit
 from server.services.session_ports import RunLink
 
-MAX_BYTES = 16 * 1024 * 1024
+# Of a commit once it is inflated: what an item may hold at all.
+MAX_BYTES = 4 * 1024 * 1024
+MAX_NAVIGATION_BYTES = 8 * 1024
+# Older than any link.
+_MAX_AGE_MS = 400 * 24 * 3600 * 1000
 MAX_ELEMENTS = 100_000
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31
 _LARGEST = 2**53
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body is, whether compressed or not. Raises InvalidRequest and TooLarge."""
-    text = _inflated(body) if body.startswith(_GZIP_MAGIC) else body
+def parse_object(text: bytes, *, what: str, limit_bytes: int) -> dict[str, Any]:
+    """The JSON object that a body is. Raises InvalidRequest and TooLarge."""
+    if len(text) > limit_bytes:
+        raise TooLarge(what=what, limit_bytes=limit_bytes)
     try:
         value = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -48,7 +53,8 @@ def _refuse(constant: str) -> None:
 
 def parse_commit(body: bytes, link: RunLink) -> Commit:
     """A commit to the run that the link names. Raises InvalidRequest, ValidationFailed and TooLarge."""
-    given, faults = parse_object(body), Faults()
+    text = _inflated(body) if body.startswith(_GZIP_MAGIC) else body
+    given, faults = parse_object(text, what="The commit", limit_bytes=MAX_BYTES), Faults()
     number, base = (faults.of(partial(_whole, given, name)) for name in ("commit", "base"))
     values = faults.of(lambda: _values(given.get("values")))
     ages = faults.of(lambda: _ages(given.get("ages", {})))
@@ -86,7 +92,7 @@ def _values(value: Any) -> dict[str, str]:
 def _ages(value: Any) -> dict[str, int]:
     if not isinstance(value, dict) or not all(isinstance(one, int) and 0 <= one < _LARGEST for one in value.values()):
         raise ValidationFailed.of("ages", "Must be an object of milliseconds")
-    return value
+    return {element: min(age, _MAX_AGE_MS) for element, age in value.items()}
 
 
 def _flag(given: dict[str, Any], name: str) -> bool:
@@ -98,7 +104,7 @@ def _flag(given: dict[str, Any], name: str) -> bool:
 
 def parse_navigation(body: bytes) -> tuple[str, NavigationRequest, str | None]:
     """The launch, what is asked for, and its target. Raises InvalidRequest and ValidationFailed."""
-    given, faults = parse_object(body), Faults()
+    given, faults = parse_object(body, what="The request", limit_bytes=MAX_NAVIGATION_BYTES), Faults()
     launch = faults.of(lambda: _text(given, "launch"))
     request = faults.of(lambda: _request(given.get("request")))
     target = faults.of(lambda: _text(given, "target")) if request and request.has_target else None

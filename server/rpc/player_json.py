@@ -9,7 +9,8 @@ from server.domain.sessions.answers import Ancestors, Entry, Situation
 from server.domain.sessions.course import is_sco
 from server.domain.sessions.model import Session, Standing
 from server.domain.sessions.run_data import run_values, stores
-from server.services.playing import CommitAnswer, Played, Run
+from server.services.playing import Played
+from server.services.recording import CommitAnswer, Run
 
 
 def to_json(value: Any) -> bytes:
@@ -110,18 +111,21 @@ def run(opened: Run, *, token: str, course_url: str, shell_origin: str) -> dict[
 
 
 def committed(answer: CommitAnswer) -> dict[str, Any]:
-    """The answer to a commit."""
+    """The answer to a commit. What depends on standings is told where one has changed."""
     result, situation = answer.result, answer.situation
     if result.resend_from is not None:
         return {"resendFrom": result.resend_from}
-    changed = Ancestors.of(situation.course, result.item.id).changed
-    return {
+    found = {
         "applied": result.item.applied,
         "rejected": dict(result.rejected),
-        "items": {item.identifier: _standing(situation.standing(item)) for item in changed},
+        "items": {},
         "status": _status(result.session),
-        "valid": valid_requests(situation.valid, situation.course.launchable),
     }
+    if situation is not None:
+        changed = Ancestors.of(situation.course, result.item.id).changed
+        found["items"] = {item.identifier: _standing(situation.standing(item)) for item in changed}
+        found["valid"] = valid_requests(situation.valid, situation.course.launchable)
+    return found
 
 
 def valid_requests(valid: ValidRequests, items: Iterable[str]) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from server.domain.sessions.course import Course
 from server.domain.sessions.launches import TakenOver, unrecorded
 from server.domain.sessions.model import ItemState, Launched, Session
 from server.services.courses import Courses
-from server.services.playing import OpenSession, Played, Run
+from server.services.playing import OpenSession, Played
 from server.services.ports import Clock
 from server.services.previews import Previews
+from server.services.recording import Run
 from server.services.session_ports import RunLink, SessionSigner
 
 _NOBODY = UUID(int=0)

@@ -23,6 +23,11 @@ class SessionFilter:
     completion: Completion | None = None
     success: Success | None = None
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether several must hold at once."""
+        return sum(one is not None for one in (self.package_id, self.user_id, self.completion, self.success)) > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Total:

@@ -168,7 +168,13 @@ class Sessions:
             rows = store.page_after(wanted, tenant_id=tenant_id, limit=size + 1, after=parse_cursor(cursor))
         else:
             rows = store.page(wanted, tenant_id=tenant_id, limit=size + 1, offset=(number - 1) * size)
-        found, total = await self.database.read(tenant_id, rows, store.total(wanted, tenant_id=tenant_id))
+        total_query = store.total(wanted, tenant_id=tenant_id)
+        if wanted.is_narrow:
+            # Where there are none, no index would soon end the search for them.
+            total = await self.database.read(tenant_id, total_query)
+            found = await self.database.read(tenant_id, rows) if total.count else []
+        else:
+            found, total = await self.database.read(tenant_id, rows, total_query)
         shown = found[:size]
         has_more = len(found) > size
         next_cursor = format_cursor(PageKey(shown[-1].created_at, shown[-1].id)) if has_more else None
@@ -204,6 +210,9 @@ class Sessions:
                 raise RevisionMismatch(current_etag=format_etag(session.revision))
             if launch is None and launch_id is not None:
                 found.add({"launch_id": [_NO_LAUNCH]})
+            if launch_id is None and launch is not None and launch.opened_at is None and session.holder:
+                # A link that nobody has opened yet: the learner is still in the launch before it.
+                launch = await transaction.run(launches.numbered(**ids, number=session.holder))
             course = await course_of(self.stores, transaction, session)
             return await self._apply(transaction, update, session, course, items, launch, found)
 

@@ -222,7 +222,7 @@ sessions = Table(
     Column("completion_status", Text, nullable=False),
     Column("success_status", Text, nullable=False),
     *(Column(f"score_{part}", Double) for part in SCORE_PARTS),
-    *(Column(f"explicit_{part}", Boolean, nullable=False) for part in ("completion", "success", "score")),
+    *(Column(f"explicit_{part}_at", TIME) for part in ("completion", "success", "score")),
     Column("time_ms", BigInteger, nullable=False),
     Column("session_time_ms", BigInteger),
     Column("launches", Integer, nullable=False),
@@ -251,6 +251,13 @@ Index("sessions_of_package_idx", sessions.c.tenant_id, sessions.c.package_id, *_
 Index("sessions_of_user_idx", sessions.c.tenant_id, sessions.c.user_id, *_NEWEST_SESSIONS)
 Index("sessions_of_completion_idx", sessions.c.tenant_id, sessions.c.completion_status, *_NEWEST_SESSIONS)
 Index("sessions_of_success_idx", sessions.c.tenant_id, sessions.c.success_status, *_NEWEST_SESSIONS)
+Index(
+    "sessions_of_package_success_idx",
+    sessions.c.tenant_id,
+    sessions.c.package_id,
+    sessions.c.success_status,
+    *_NEWEST_SESSIONS,
+)
 Index(
     "sessions_of_package_completion_idx",
     sessions.c.tenant_id,

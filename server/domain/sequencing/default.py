@@ -49,6 +49,9 @@ class DefaultSequencer:
             return Delivery(item=target)
         step = 1 if request is NavigationRequest.CONTINUE else -1
         neighbour = _neighbour(course, progress.current, step, open_now)
+        if neighbour is None and step > 0:
+            # SCORM 2004 4th Ed. SN SB.2.2: to go on from the last is to leave.
+            return Delivery(is_over=True)
         if neighbour is None:
             raise RequestRefused
         return Delivery(item=neighbour)

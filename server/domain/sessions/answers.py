@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from server.domain.manifest.model import Item
 from server.domain.sequencing.navigation import Progress, Sequencer, ValidRequests
 from server.domain.sessions.course import Course
-from server.domain.sessions.model import Completion, ItemState, Session, Standing, Success
+from server.domain.sessions.model import Completion, Session, Standing, Success
 
 NOT_OPENED = Standing()
 
@@ -22,7 +23,7 @@ class Entry:
     children: tuple["Entry", ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Situation:
     """Where a learner stands in a course."""
 
@@ -47,9 +48,19 @@ class Situation:
 
     def standing(self, item: Item) -> Standing:
         """Of an item that can be opened; of a group, what those below it come to. Mere headings count for nothing."""
-        if item.url:
-            return self.progress.standings.get(item.identifier, NOT_OPENED)
-        return of_group([self.standing(child) for child in item.children if any(one.url for one in child.walk())])
+        return self._standings.get(id(item)) or NOT_OPENED
+
+    @cached_property
+    def _standings(self) -> dict[int, Standing]:
+        """Of every item and group with something to open, each judged once, those below first."""
+        found: dict[int, Standing] = {}
+        # Parents stand before their children in this order.
+        for item in reversed(self.course.in_order):
+            if item.url:
+                found[id(item)] = self.progress.standings.get(item.identifier, NOT_OPENED)
+            elif below := [found[id(child)] for child in item.children if id(child) in found]:
+                found[id(item)] = of_group(below)
+        return found
 
 
 def of_group(standings: Collection[Standing]) -> Standing:
@@ -65,13 +76,9 @@ def of_group(standings: Collection[Standing]) -> Standing:
     return Standing(completion=Completion.COMPLETED if done else Completion.INCOMPLETE, success=success)
 
 
-def situation(session: Session, items: Mapping[str, ItemState], course: Course, sequencer: Sequencer) -> Situation:
-    """The situation of a session."""
-    progress = Progress(
-        current=session.current_item,
-        resumes=not session.is_over,
-        standings={name: item.standing for name, item in items.items()},
-    )
+def situation(session: Session, standings: Mapping[str, Standing], course: Course, sequencer: Sequencer) -> Situation:
+    """The situation of a session, of which the items in `standings` were opened or written."""
+    progress = Progress(current=session.current_item, resumes=not session.is_over, standings=standings)
     return Situation(course=course, progress=progress, valid=sequencer.valid(course, progress))
 
 

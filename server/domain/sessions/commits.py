@@ -4,7 +4,7 @@ A commit has everything that changed since `base`, the last commit that the play
 of a run the one with the greater number contains the other, and a lesser one that comes later has nothing to say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -21,6 +21,10 @@ SESSION_TIME = ("cmi.core.session_time", "cmi.session_time")
 # Of one run or launch. What is more is a mistake, and must not spoil the sums.
 MAX_SESSION_TIME_MS = 10 * 365 * 24 * 3600 * 1000
 _STORE = "adl.data."
+# Of an item: more than any course has been seen to store, and what a server can handle at once.
+MOST_CHARACTERS = 4 * 1024 * 1024
+MOST_ELEMENTS = 20_000
+_FEW = MOST_ELEMENTS // 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +80,20 @@ def apply_commit(
     if commit.run > item.run or commit.base > item.applied or (item.is_terminated and commit.base < item.applied):
         return replace(unchanged, resend_from=item.applied if commit.run == item.run else 0)
     values, rejected = acceptable(item, _current(item, commit, at), version=course.version)
+    if item.is_review:
+        # To look again changes nothing but the time that it takes.
+        values = {element: value for element, value in values.items() if element in SESSION_TIME}
     stored = replace(
         item,
-        values={**item.values, **own(values)},
+        values=item.values if item.is_review else {**item.values, **own(values)},
         applied=commit.number,
         is_initialized=item.is_initialized or commit.initialized or commit.terminated or bool(commit.values),
         is_terminated=commit.terminated,
     )
     sharing = with_shared(session, values, course=course, item_id=item.id)
     timed = count_time(sharing, stored, launch, values, course=course)
-    written = decide(timed.session, timed.item, values, course=course, others=others)
+    set_at = {element: at - timedelta(milliseconds=commit.ages_ms.get(element, 0)) for element in values}
+    written = decide(timed.session, timed.item, set_at, course=course, others=others)
     return Committed(
         session=replace(written.session, updated_at=at, revision=session.revision + 1),
         item=written.item,
@@ -118,10 +126,30 @@ def acceptable(
     item: ItemState, values: Mapping[str, str], *, version: Version
 ) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """What of a player's values may be stored, and why the others may not: one fault does not lose the rest."""
-    faults = model_of(version).faults(item.values, values)
+    faults = {**too_much(item.values, values), **model_of(version).faults(item.values, values)}
     if not faults:
         return values, {}
     return {element: value for element, value in values.items() if element not in faults}, faults
+
+
+def too_much(stored: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Of the given elements those for which an item has no room any more, and why."""
+    if len(stored) + len(given) <= _FEW and _size(stored) + _size(given) <= MOST_CHARACTERS:
+        return {}
+    found: dict[str, str] = {}
+    kept = {name: len(name) + len(value) for name, value in stored.items()}
+    size = sum(kept.values())
+    for name, value in given.items():
+        grown = size - kept.get(name, 0) + len(name) + len(value)
+        if grown > MOST_CHARACTERS or (name not in kept and len(kept) >= MOST_ELEMENTS):
+            found[name] = f"An item holds {MOST_CHARACTERS} characters in {MOST_ELEMENTS} elements at most"
+        else:
+            kept[name], size = len(name) + len(value), grown
+    return found
+
+
+def _size(values: Mapping[str, str]) -> int:
+    return sum(map(len, values)) + sum(map(len, values.values()))
 
 
 def writable(values: Mapping[str, str], *, version: Version) -> dict[str, str]:
@@ -195,9 +223,12 @@ class Written:
 
 
 def decide(
-    session: Session, item: ItemState, written: Mapping[str, str], *, course: Course, others: Mapping[str, Standing]
+    session: Session, item: ItemState, set_at: Mapping[str, datetime], *, course: Course, others: Mapping[str, Standing]
 ) -> Written:
-    """Judges the item anew, and rolls it up. A run that only reviews decides nothing."""
+    """Judges the item anew, and rolls it up. `set_at` are the elements that were set, and when.
+
+    A run that only reviews decides nothing.
+    """
     if item.is_review:
         return Written(session=session, item=item)
     described = course.launchable[item.id]
@@ -209,11 +240,12 @@ def decide(
         is_terminated=item.is_terminated,
     )
     standing = better(item.kept, judged)
+    stood = session.explicit
     explicit = overruled(
-        session.explicit,
-        completion=decides_completion(written),
-        success=decides_success(written, item=described, settings=session.package.settings),
-        score=decides_score(written),
+        stood,
+        completion=decides_completion(_later(set_at, stood.completion_at)),
+        success=decides_success(_later(set_at, stood.success_at), item=described, settings=session.package.settings),
+        score=decides_score(_later(set_at, stood.score_at)),
     )
     rolled = roll_up(course, {**others, item.id: standing})
     # Most commits leave these as they are.
@@ -222,3 +254,8 @@ def decide(
     if standing != item.standing:
         item = replace(item, standing=standing)
     return Written(session=settle(session, rolled), item=item)
+
+
+def _later(set_at: Mapping[str, datetime], moment: datetime | None) -> Collection[str]:
+    """What was set after a moment, if there is one."""
+    return set_at if moment is None else [element for element, at in set_at.items() if at > moment]

@@ -48,10 +48,21 @@ class Course:
             yield from item.walk()
 
     @cached_property
+    def in_order(self) -> tuple[Item, ...]:
+        """As `walk`, at once."""
+        found: list[Item] = []
+        waiting = list(reversed(self.items))
+        while waiting:
+            item = waiting.pop()
+            found.append(item)
+            waiting.extend(reversed(item.children))
+        return tuple(found)
+
+    @cached_property
     def launchable(self) -> dict[str, Item]:
         """By identifier what can be opened, in the order of the table of contents. Of equal identifiers the first."""
         found: dict[str, Item] = {}
-        for item in self.walk():
+        for item in self.in_order:
             if item.url:
                 found.setdefault(item.identifier, item)
         return found

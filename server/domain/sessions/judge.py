@@ -12,7 +12,6 @@ from server.domain.sessions.model import Completion, Score, Standing, Success
 DECIDE_COMPLETION = frozenset({"cmi.core.lesson_status", "cmi.completion_status", "cmi.progress_measure"})
 DECIDE_SUCCESS = frozenset({"cmi.core.lesson_status", "cmi.success_status", "cmi.score.scaled"})
 _SCORE = ("cmi.core.score.", "cmi.score.")
-SCORE_ELEMENTS = tuple(group + part for group in _SCORE for part in ("scaled", "raw", "min", "max"))
 
 # SCORM 1.2 RTE 3.4.4, cmi.core.lesson_status. Who has browsed has seen it all.
 _LESSON_STATUS = {
@@ -56,7 +55,8 @@ def _judge_12(values: Mapping[str, str], item: Item, settings: PackageSettings, 
         # SCORM 1.2 RTE 3.4.4: a content that sets no status has completed once it finishes.
         suspended = values.get("cmi.core.exit") == "suspend"
         status = "completed" if is_terminated and not suspended else "incomplete"
-    # RTE 3.4.4: with a mastery score the score decides, whatever the content has set.
+    # RTE 3.4.4: with a mastery score the score decides, whatever the content has set; at once, for not every content
+    # comes to finish.
     mastery = item.mastery_score if settings.mastery_overrides_status else None
     if mastery is not None and score.raw is not None and status not in ("incomplete", "browsed"):
         status = "passed" if score.raw >= mastery else "failed"

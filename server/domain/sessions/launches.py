@@ -93,8 +93,8 @@ def open_item(
         launch=launch.number,
         applied=0,
         entry="ab-initio" if starts_over else entry_of(item),
-        # What was completed without a status is not begun anew by the next run, which has none either.
-        kept=better(item.kept, standing) if starts_over or _is_silently_done(standing, values) else item.kept,
+        # Many a course says that it is incomplete whenever it begins.
+        kept=better(item.kept, standing) if starts_over or _is_done(standing) else item.kept,
         earlier_ms=item.time_ms if starts_over else item.earlier_ms,
         is_initialized=False,
         is_terminated=False,
@@ -119,9 +119,8 @@ def unrecorded(item: ItemState, course: Course) -> ItemState:
     return replace(item, values=_objectives_of(course.launchable[item.id]))
 
 
-def _is_silently_done(standing: Standing, values: Mapping[str, str]) -> bool:
-    said = values.get("cmi.core.lesson_status", "not attempted"), values.get("cmi.completion_status", "unknown")
-    return standing.completion is Completion.COMPLETED and said == ("not attempted", "unknown")
+def _is_done(standing: Standing) -> bool:
+    return standing.completion is Completion.COMPLETED
 
 
 def _objectives_of(item: Item) -> dict[str, str]:
@@ -130,8 +129,11 @@ def _objectives_of(item: Item) -> dict[str, str]:
 
 
 def is_settled(standing: Standing) -> bool:
-    """Whether there is nothing left to gain: whoever opens the course again only looks."""
-    return standing.completion is Completion.COMPLETED and standing.success is not Success.FAILED
+    """Whether there is nothing left to gain: whoever opens the course again only looks.
+
+    What was completed may still be passed: there may be a test.
+    """
+    return standing.completion is Completion.COMPLETED and standing.success is Success.PASSED
 
 
 def has_ended(item: ItemState) -> bool:
@@ -181,15 +183,14 @@ def suspend(item: ItemState, course: Course) -> ItemState:
     return replace(item, is_suspended=course.version == "2004")
 
 
-def taken_up(session: Session, items: Mapping[str, ItemState], course: Course) -> Mapping[str, ItemState]:
-    """The items as a new launch finds them. Who went away without leaving takes up what is not complete.
+def taken_up(session: Session, item: ItemState, course: Course) -> ItemState:
+    """An item as a new launch finds it. Who went away without leaving takes up what is not complete.
 
     Content that terminates while its tab is being closed seldom knows whether the learner will come back.
     """
-    item = items.get(session.current_item or "")
-    if item is None or session.is_over or item.standing.completion is Completion.COMPLETED:
-        return items
-    return {**items, item.id: suspend(item, course)}
+    if item.id != session.current_item or session.is_over or item.standing.completion is Completion.COMPLETED:
+        return item
+    return suspend(item, course)
 
 
 def leave(session: Session, *, suspends: bool, at: datetime) -> Session:

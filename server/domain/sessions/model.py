@@ -57,11 +57,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explicit:
-    """Which parts of a session's standing a caller has set: they stand until a deciding element is written."""
+    """When a caller has set which part of a session's standing: it stands until a deciding element is set later."""
 
-    completion: bool = False
-    success: bool = False
-    score: bool = False
+    completion_at: datetime | None = None
+    success_at: datetime | None = None
+    score_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,9 +49,9 @@ def settle(session: Session, rolled: Standing) -> Session:
     """The session with the standing of its items, where no caller has set another."""
     explicit, current = session.explicit, session.standing
     standing = Standing(
-        completion=current.completion if explicit.completion else rolled.completion,
-        success=current.success if explicit.success else rolled.success,
-        score=current.score if explicit.score else rolled.score,
+        completion=current.completion if explicit.completion_at else rolled.completion,
+        success=current.success if explicit.success_at else rolled.success,
+        score=current.score if explicit.score_at else rolled.score,
     )
     return session if standing == current else replace(session, standing=standing)
 
@@ -59,7 +59,7 @@ def settle(session: Session, rolled: Standing) -> Session:
 def overruled(explicit: Explicit, *, completion: bool, success: bool, score: bool) -> Explicit:
     """What a caller had set, after elements were written that decide about what is named."""
     return Explicit(
-        completion=explicit.completion and not completion,
-        success=explicit.success and not success,
-        score=explicit.score and not score,
+        completion_at=None if completion else explicit.completion_at,
+        success_at=None if success else explicit.success_at,
+        score_at=None if score else explicit.score_at,
     )

@@ -4,7 +4,7 @@ They come with the change that they tell of, in its transaction. Of one change t
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,13 +57,14 @@ class Teller:
 
     def changed(self, change: Change, course: Course, *, at: datetime) -> list[Statement]:
         """What a commit or an update has brought about, in the order in which a reader expects it."""
-        told = [
+        return in_order(self._of_change(change, course, at=at), at=at)
+
+    def _of_change(self, change: Change, course: Course, *, at: datetime) -> list[Statement]:
+        return [
             *self._item_begins(change, course, at=at),
             *self._standing_changes(change, course, at=at),
             *self._item_ends(change, course, at=at),
         ]
-        # Their order can be read from the times at which they are stored.
-        return [replace(one, stored_at=at + timedelta(microseconds=place)) for place, one in enumerate(told)]
 
     def _item_begins(self, change: Change, course: Course, *, at: datetime) -> Iterator[Statement]:
         before, after = change.item_before, change.item_after
@@ -165,6 +166,11 @@ class Teller:
             "id": self._package_iri(session),
             "definition": {"type": _TYPES + "course", "name": name},
         }
+
+
+def in_order(statements: Sequence[Statement], *, at: datetime) -> list[Statement]:
+    """The statements, stored at times that tell their order."""
+    return [replace(one, stored_at=at + timedelta(microseconds=place)) for place, one in enumerate(statements)]
 
 
 def _has_score(told: tuple[str, Result]) -> bool:

@@ -16,11 +16,12 @@ from server.domain.sessions.commits import (
     counted,
     decide,
     own,
+    too_much,
     with_shared,
     writable,
 )
 from server.domain.sessions.course import Course
-from server.domain.sessions.judge import DECIDE_COMPLETION, DECIDE_SUCCESS, SCORE_ELEMENTS, decides_completion
+from server.domain.sessions.judge import DECIDE_SUCCESS, decides_completion, decides_score
 from server.domain.sessions.model import Completion, Explicit, ItemState, Launch, Score, Session, Standing, Success
 
 _SUSPEND_DATA = "cmi.suspend_data"
@@ -84,7 +85,11 @@ def target_of(update: SessionUpdate, session: Session, course: Course) -> str | 
 def faults_of(update: SessionUpdate, stored: Mapping[str, str], *, version: Version) -> dict[str, list[str]]:
     """Everything that is wrong with an update on top of what is stored, by request path."""
     faults = {
-        f"cmi_data.{element}": [fault] for element, fault in model_of(version).faults(stored, update.cmi_data).items()
+        f"cmi_data.{element}": [fault]
+        for element, fault in {
+            **too_much(stored, update.cmi_data),
+            **model_of(version).faults(stored, update.cmi_data),
+        }.items()
     }
     if update.suspend_data is not None:
         given = {_SUSPEND_DATA: update.suspend_data}
@@ -127,9 +132,10 @@ def apply_update(
     timed = Timed(session=session, item=item or ItemState(id=""), launch=launch)
     if item is not None:
         # A run knows nothing of this, and may still send what it had set before.
-        overruled = {**item.overruled, **dict.fromkeys((*values, *_decided(update)), at)} if item.run else {}
+        news = [name for name, value in values.items() if item.values.get(name) != value]
+        overruled = {**item.overruled, **dict.fromkeys(news, at)} if item.run else {}
         # What earlier attempts had achieved is no more than the caller says now.
-        kept = Standing() if decides_completion(values) else item.kept
+        kept = _corrected(item.kept, values)
         stored = replace(timed.item, values={**item.values, **own(values)}, overruled=overruled, kept=kept)
         sharing = with_shared(session, values, course=course, item_id=item.id)
         timed = count_time(sharing, stored, launch, values, course=course)
@@ -138,21 +144,24 @@ def apply_update(
     if item is not None and values:
         # What a caller writes counts, whatever the learner's run may decide.
         judged = replace(item_after, is_review=False) if item.is_review else item_after
-        decided = decide(after, judged, values, course=course, others=others)
+        decided = decide(after, judged, dict.fromkeys(values, at), course=course, others=others)
         after = decided.session
         item_after = replace(decided.item, is_review=True) if item.is_review else decided.item
-    after = _set_explicitly(after, update)
+    after = _set_explicitly(after, update, at)
     if (after, item_after, timed.launch) != (session, item or ItemState(id=""), launch):
         after = replace(after, updated_at=at, revision=session.revision + 1)
     return Updated(session=after, item=item_after if item is not None else None, launch=timed.launch)
 
 
-def _decided(update: SessionUpdate) -> list[str]:
-    """Elements that a player may have set before, and that would decide again about what the update sets."""
-    found = list(DECIDE_COMPLETION) if update.completion is not None else []
-    if update.success is not None:
-        found += DECIDE_SUCCESS
-    return found if update.score is None else [*found, *SCORE_ELEMENTS]
+def _corrected(kept: Standing, values: Mapping[str, str]) -> Standing:
+    """What earlier attempts had achieved, without what the values decide anew."""
+    nothing = Standing()
+    judges = any(name in DECIDE_SUCCESS for name in values)
+    return Standing(
+        completion=nothing.completion if decides_completion(values) else kept.completion,
+        success=nothing.success if judges else kept.success,
+        score=nothing.score if judges or decides_score(values) else kept.score,
+    )
 
 
 def _tell_time(timed: Timed, update: SessionUpdate) -> Timed:
@@ -167,7 +176,7 @@ def _tell_time(timed: Timed, update: SessionUpdate) -> Timed:
     return replace(told, item=replace(timed.item, time_ms=timed.item.time_ms + grown))
 
 
-def _set_explicitly(session: Session, update: SessionUpdate) -> Session:
+def _set_explicitly(session: Session, update: SessionUpdate, at: datetime) -> Session:
     if update.completion is None and update.success is None and update.score is None:
         return session
     before, explicit = session.standing, session.explicit
@@ -179,8 +188,15 @@ def _set_explicitly(session: Session, update: SessionUpdate) -> Session:
             score=before.score if update.score is None else update.score,
         ),
         explicit=Explicit(
-            completion=explicit.completion or update.completion is not None,
-            success=explicit.success or update.success is not None,
-            score=explicit.score or update.score is not None,
+            completion_at=_since(explicit.completion_at, update.completion, before.completion, at),
+            success_at=_since(explicit.success_at, update.success, before.success, at),
+            score_at=_since(explicit.score_at, update.score, before.score, at),
         ),
     )
+
+
+def _since(stood: datetime | None, given: object | None, before: object, at: datetime) -> datetime | None:
+    """Since when a part stands as a caller has set it. To say again what stands is nothing new."""
+    if given is None or (stood is not None and given == before):
+        return stood
+    return at

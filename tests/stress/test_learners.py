@@ -220,7 +220,7 @@ async def test_where_storage_is_blocked_what_was_acknowledged_is_kept(
     began = time.monotonic()
     async with Torture.prepared(stack, tmp_path, browsers=1, stores=False) as torture:
         async with torture.disturbed(pause=scale(4, 6), kills_browsers=False):
-            await torture.learn(sessions=scale(2, 20), seconds=scale(0, 60), tabs=scale(2, 3), sittings=scale(1, 3))
+            await torture.learn(sessions=scale(2, 20), seconds=scale(0, 60), tabs=scale(2, 3), sittings=scale(2, 3))
         await torture.finish()
     ledger = torture.ledger
     print(torture.report("Learners whose browser blocks storage", time.monotonic() - began))

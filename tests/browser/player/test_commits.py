@@ -159,3 +159,76 @@ def test_what_a_customer_has_written_since_is_not_overwritten_by_what_was_set_be
     player.page.wait_for_timeout(2500)
     context.set_offline(False)
     seat.until(data={"cmi.location": "of the customer", "cmi.progress_measure": "0.5"}, page=player.page)
+
+
+def test_what_a_customer_writes_within_the_second_after_a_change_stays(
+    customer: Customer, context: BrowserContext
+) -> None:
+    seat = customer.seat(course("2004"))
+    player = Player.open(context, seat.url)
+    player.is_saved()
+    held: list[Route] = []
+    player.page.route(COMMITS, lambda route: held.append(route), times=1)
+    player.set({"cmi.location": "of the course", "cmi.progress_measure": "0.5"})
+    customer.ask("PUT", f"/api/v1/sessions/{seat.id}", {"cmi_data": {"cmi.location": "of the customer"}})
+    found(player.page, lambda: held or None)
+    assert body_of(held[0].request)["ages"]["cmi.location"] < 2000
+    held[0].continue_()
+    seat.until(data={"cmi.location": "of the customer", "cmi.progress_measure": "0.5"}, page=player.page)
+
+
+def test_a_course_that_sets_the_same_again_overrules_what_a_customer_wrote_in_between(
+    customer: Customer, context: BrowserContext
+) -> None:
+    seat = customer.seat(course("2004"))
+    player = Player.open(context, seat.url)
+    player.set({"cmi.location": "of the course"})
+    seat.until(data={"cmi.location": "of the course"}, page=player.page)
+    customer.ask("PUT", f"/api/v1/sessions/{seat.id}", {"cmi_data": {"cmi.location": "of the customer"}})
+    player.set({"cmi.location": "of the course"})
+    seat.until(data={"cmi.location": "of the course"}, page=player.page)
+
+
+def refusing(route: Route, *, most: int = 100, element: str = "") -> None:
+    """Takes no more than so many elements at once, and one element never."""
+    values = body_of(route.request)["values"]
+    if len(values) > most or element in values:
+        route.fulfill(status=413, body="Too large")
+    else:
+        route.continue_()
+
+
+def test_what_is_too_much_for_one_commit_goes_in_several(customer: Customer, context: BrowserContext) -> None:
+    seat = customer.seat(course("2004"))
+    player = Player.open(context, seat.url)
+    player.is_saved()
+    player.page.route(COMMITS, lambda route: refusing(route, most=4))
+    values = {f"cmi.objectives.{index}.id": f"objective-{index}" for index in range(12)}
+    player.set({**values, "cmi.completion_status": "completed", "cmi.session_time": "PT1M"})
+    player.call("Terminate", "")
+    seat.until(data=values, completion_status="completed", time_spent_seconds=60, page=player.page)
+    player.is_saved()
+    player.exit()
+
+
+def test_one_element_that_is_refused_costs_no_other_and_is_told(customer: Customer, context: BrowserContext) -> None:
+    seat = customer.seat(course("2004"))
+    player = Player.open(context, seat.url)
+    player.is_saved()
+    player.page.route(COMMITS, lambda route: refusing(route, element="cmi.suspend_data"))
+    values = {f"cmi.objectives.{index}.id": f"objective-{index}" for index in range(5)}
+    player.set({**values, "cmi.suspend_data": "too much", "cmi.location": "page 7"})
+    expect(player.page.get_by_role("status")).to_contain_text("Some answers could not be saved")
+    assert "cmi.suspend_data" not in seat.until(data={**values, "cmi.location": "page 7"}, page=player.page)["cmi_data"]
+    player.exit()
+
+
+def test_a_proxy_that_answers_in_our_place_loses_nothing(customer: Customer, context: BrowserContext) -> None:
+    seat = customer.seat(course("2004"))
+    player = Player.open(context, seat.url)
+    player.is_saved()
+    statuses = iter([404, 401, 409, 410, 400])
+    player.page.route(COMMITS, lambda route: route.fulfill(status=next(statuses), body="<h1>No</h1>"), times=5)
+    player.set({"cmi.location": "page 7"})
+    seat.until(data={"cmi.location": "page 7"}, page=player.page)
+    player.is_saved()

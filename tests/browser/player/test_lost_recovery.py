@@ -1,6 +1,7 @@
 """What the browser has kept goes to the server before the next launch, which would make it stale, begins."""
 
 import contextlib
+from collections.abc import Mapping
 
 import psutil
 import pytest
@@ -21,13 +22,13 @@ def crash_tabs() -> None:
                 process.kill()
 
 
-def left_with_unsent(customer: Customer, context: BrowserContext) -> Seat:
+def left_with_unsent(customer: Customer, context: BrowserContext, values: Mapping[str, str] = KEPT) -> Seat:
     """A session whose learner has left while nothing went through."""
     seat = customer.seat(course("2004"))
     player = Player.open(context, seat.url)
     player.is_saved()
     context.set_offline(True)
-    player.set(KEPT)
+    player.set(values)
     assert player.call("Commit", "")[0] == "true"
     crash_tabs()
     player.page.close()
@@ -60,15 +61,38 @@ def test_a_launch_waits_until_what_was_kept_has_gone_through(
 
 
 def test_what_the_server_refuses_keeps_nobody_from_the_course(customer: Customer, context: BrowserContext) -> None:
-    seat = left_with_unsent(customer, context)
+    seat = left_with_unsent(customer, context, {**KEPT, "cmi.suspend_data": "refused", "cmi.progress_measure": "0.5"})
     tried: list[str] = []
 
     def refuse(route: Route) -> None:
         tried.append(route.request.url)
-        route.fulfill(status=400)
+        if "cmi.suspend_data" in (route.request.post_data or ""):
+            route.fulfill(status=400, json={"error": {"code": "VALIDATION_ERROR"}})
+        else:
+            route.continue_()
 
     context.route(COMMITS, refuse)
     player = Player.open(context, seat.url)
-    player.sco()
-    of_the_old_run = [url for url in tried if url == tried[0]]
-    assert len(of_the_old_run) == 1
+    assert (player.get("cmi.location"), player.get("cmi.progress_measure")) == ("page 7", "0.5")
+    assert player.get("cmi.suspend_data") == ""
+    assert len([url for url in tried if url == tried[0]]) < 10
+
+
+def test_a_proxy_that_says_no_in_our_place_loses_nothing(customer: Customer, context: BrowserContext) -> None:
+    seat = left_with_unsent(customer, context)
+    context.route(COMMITS, lambda route: route.fulfill(status=404, body="<h1>Not found</h1>"), times=2)
+    assert Player.open(context, seat.url).get("cmi.location") == "page 7"
+
+
+def test_a_full_storage_does_not_keep_from_sending(customer: Customer, context: BrowserContext) -> None:
+    seat = left_with_unsent(customer, context)
+    context.add_init_script(
+        "if (location.pathname.endsWith('recover.html')) Storage.prototype.setItem = () => { throw 0; };"
+    )
+    assert Player.open(context, seat.url).get("cmi.location") == "page 7"
+
+
+def test_what_lay_here_for_long_is_still_tried(customer: Customer, context: BrowserContext) -> None:
+    seat = left_with_unsent(customer, context)
+    context.add_init_script("{ const now = Date.now; Date.now = () => now() + 120 * 24 * 3600 * 1000; }")
+    assert Player.open(context, seat.url).get("cmi.location") == "page 7"

@@ -11,8 +11,9 @@ const STATES = {
   memory: {
     icon: "memory",
     text: "Not saved yet",
-    more: "This browser allows no storage: keep this page open until it is saved.",
+    more: "This browser keeps nothing for this site: please keep this page open until it says Saved.",
   },
+  refused: { icon: "memory", text: "Some answers could not be saved", more: "The server does not accept them." },
   stale: { icon: "memory", text: "Not saved", more: "The course was opened in another window." },
   gone: { icon: "memory", text: "Not saved", more: "This link is not valid any more." },
 };
@@ -32,7 +33,7 @@ export class Indicator {
     this.#place = place;
   }
 
-  /** Shows a state: "saved", "saving", "offline", "memory", "stale" or "gone". */
+  /** Shows a state: "saved", "saving", "offline", "memory", "refused", "stale" or "gone". */
   show(state) {
     clearTimeout(this.#timer);
     if (this.#preview || !(state in STATES) || state === this.#state) return;
@@ -53,6 +54,7 @@ export class Indicator {
     const { icon: name, text, more } = STATES[state];
     this.#place.dataset.state = state;
     this.#place.title = more ?? "";
-    this.#place.replaceChildren(icon(name), element("span", { class: "label", text }));
+    const told = more ? [element("span", { class: "visually-hidden", text: ` (${more})` })] : [];
+    this.#place.replaceChildren(icon(name), element("span", { class: "label", text }), ...told);
   }
 }

@@ -1,14 +1,24 @@
 import { lessons, withChanges } from "./items.js";
+import { BROKEN, GONE, LEFT, MEMORY, RETRYING, STUCK, TAKEN_OVER, UNSAVED } from "./messages.js";
 import { recovered } from "./recovery.js";
 import { RunPage } from "./run_page.js";
 import { Refused, Server, Unknown } from "./server.js";
 import { summary } from "./summary.js";
 
-const RETRYING = "No connection to the server. Trying again …";
-const UNSAVED = "Your last answers are not saved yet. Trying again … Please keep this page open.";
+/** Where everything goes well, what is in memory alone is saved before this, and there is nothing to say. */
+const MEMORY_AFTER_MS = 3000;
+
+/** After this long the learner may leave although not everything is saved. */
+const LEAVE_AFTER_MS = 20000;
+
+/** How long the recovery of a run page that did not answer may take. */
+const RESCUE_MS = 10000;
 
 /** A link that ends in "#window=1" opens the course in a window of its own. */
 const IN_WINDOW = new URLSearchParams(location.hash.slice(1)).get("window") === "1" ? "#window=1" : "";
+
+/** The learner left although not everything is saved. */
+class LeftUnsaved extends Error {}
 
 /** A launch: recover, launch, deliver, navigate, end. One thing at a time: while busy, clicks do nothing. */
 export class Player {
@@ -30,7 +40,9 @@ export class Player {
   #ended = null; // "ended", or "lost" to another window or an invalid link
   #attention = false;
   #lost = null; // why the server takes nothing from this launch any more
-  #waiting = (waiting) => this.#over.strip(waiting ? RETRYING : null);
+  #memoryTimer = 0;
+  #hint = null; // what the strip says while there is nothing more urgent
+  #waiting = (waiting) => this.#strip(waiting ? RETRYING : null);
 
   /** @param {{data: object, over: Over, indicator: Indicator, contents: Contents, draw: (view: object) => void}} o */
   constructor({ data, over, indicator, contents, draw }) {
@@ -130,6 +142,7 @@ export class Player {
   #end(redirectUrl) {
     this.#ended = "ended";
     this.#runPage.remove();
+    this.#settle();
     if (/^https?:\/\//i.test(redirectUrl ?? "")) {
       this.#over.busy("Leaving the course …");
       location.assign(redirectUrl);
@@ -142,12 +155,33 @@ export class Player {
 
   /** Closes the run page; as long as it cannot save, it stays and goes on trying, for only it may have the answers. */
   async #closeCourse() {
-    for (let tries = 0; !(await this.#runPage.close()); tries += 1) {
+    const began = Date.now();
+    let leave = () => {};
+    const left = new Promise((_, reject) => (leave = () => reject(new LeftUnsaved())));
+    let saved = false;
+    let offered = false;
+    for (let tries = 0; (saved = await Promise.race([this.#runPage.close(), left])) === false; tries += 1) {
       if (this.#lost) throw this.#lost;
-      if (tries === 0) this.#over.strip(UNSAVED);
+      if (tries === 0) this.#strip(UNSAVED);
+      if (offered || Date.now() - began < LEAVE_AFTER_MS) continue;
+      offered = true;
+      this.#contents.close();
+      this.#over.message({ ...STUCK, actions: [{ text: "Leave without saving", act: leave }] });
     }
-    this.#over.strip(null);
+    if (offered) this.#over.busy("Saving …");
+    this.#strip(null);
     this.#runPage.remove();
+    if (saved === null && !this.#data.preview) await this.#rescue();
+  }
+
+  /** What a run page that is stuck has kept goes to the server before anything else makes it stale. */
+  #rescue() {
+    const atLast = new Promise((resolve) => setTimeout(resolve, RESCUE_MS));
+    return Promise.race([recovered(this.#data, this.#waiting, RESCUE_MS), atLast]);
+  }
+
+  #strip(text) {
+    this.#over.strip(text ?? this.#hint);
   }
 
   #heard(message) {
@@ -173,9 +207,18 @@ export class Player {
 
   #stateChanged(state) {
     this.#indicator.show(state);
+    clearTimeout(this.#memoryTimer);
+    if (state === "memory") this.#memoryTimer = setTimeout(() => this.#advise(MEMORY), MEMORY_AFTER_MS);
+    else this.#advise(null);
     if (state !== "stale" && state !== "gone") return;
     this.#lost = new Refused(state === "stale" ? 409 : 410);
     if (!this.#busy) this.#failed(this.#lost);
+  }
+
+  #advise(hint) {
+    if (hint === this.#hint) return;
+    this.#hint = hint;
+    if (!this.#busy) this.#strip(null);
   }
 
   #itemsChanged({ items, status, valid }) {
@@ -198,11 +241,21 @@ export class Player {
     }
   }
 
+  /** Nothing of the course is left: neither what it said nor what lay over it. */
+  #settle() {
+    clearTimeout(this.#memoryTimer);
+    this.#hint = null;
+    this.#strip(null);
+    this.#contents.close();
+  }
+
   #failed(error) {
     this.#runPage.remove();
-    this.#over.strip(null);
+    this.#settle();
     const again = { text: "Load again", act: () => location.reload() };
-    if (!(error instanceof Refused)) {
+    if (error instanceof LeftUnsaved) {
+      this.#over.message({ ...LEFT, actions: [{ ...again, text: "Open again" }] });
+    } else if (!(error instanceof Refused)) {
       console.error(error);
       this.#over.message({ ...BROKEN, actions: [again] });
     } else if (error.status === 409) {
@@ -231,19 +284,6 @@ export class Player {
 
 const LEAVING = new Set(["exitAll", "suspendAll", "abandonAll"]);
 const GONE_STATUSES = new Set([401, 403, 404, 410]);
-
-const TAKEN_OVER = {
-  heading: "This course was opened in another window",
-  text: "To keep your progress safe, it can be worked on in one window at a time.",
-};
-const GONE = {
-  heading: "This link is not valid any more",
-  text: "It has expired, or the course was removed. Please open the course again from where you found it.",
-};
-const BROKEN = {
-  heading: "Something went wrong",
-  text: "The course could not be shown. What you have done so far is kept.",
-};
 
 /** Browsers let a script close only what a script has opened, or what has never shown another page. */
 function mayClose() {

@@ -14,10 +14,11 @@ const LONGEST_PAUSE_MS = 4000;
  * stale, so it is tried again and again while some of it could still be sent.
  * @param {{contentOrigin: string, recover: string, session: string}} data
  * @param {(waiting: boolean) => void} onWaiting is told true when it has to be repeated
+ * @param {number} patience how many milliseconds it is tried
  * @returns {Promise<void>}
  */
-export async function recovered(data, onWaiting) {
-  const until = Date.now() + PATIENCE_MS;
+export async function recovered(data, onWaiting, patience = PATIENCE_MS) {
+  const until = Date.now() + patience;
   for (let failures = 0; (await left(data)) !== 0 && Date.now() < until; failures += 1) {
     onWaiting(true);
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS);

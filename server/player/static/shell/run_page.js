@@ -7,7 +7,7 @@ const ALLOW = [
   "gyroscope", "accelerometer",
 ];
 
-/** The run page answers within 5 s of the course being gone, which takes up to 2 s. */
+/** The run page answers within 5 s of the course being gone, which takes up to 2 s; one that does not is stuck. */
 const CLOSED_WITHIN_MS = 9000;
 
 /** After this the learner may leave again, even if nothing has come. */
@@ -59,13 +59,13 @@ export class RunPage {
 
   /**
    * Asks the run page to close the course and to bring everything to the server.
-   * @returns {Promise<boolean>} whether everything is there; a page that does not answer has nothing to say
+   * @returns {Promise<boolean | null>} whether everything is there; null if the page does not answer, and nobody knows
    */
   async close() {
     if (!this.#frame || !this.#ready) return true;
     const message = await new Promise((resolve) => {
       this.#closing = resolve;
-      setTimeout(() => resolve({ saved: true }), CLOSED_WITHIN_MS);
+      setTimeout(() => resolve({ saved: null }), CLOSED_WITHIN_MS);
       this.#frame.contentWindow.postMessage({ kind: "shell.close" }, this.#origin);
     });
     this.#closing = null;

@@ -2,7 +2,7 @@ const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10000;
 const TIMEOUT_MS = 30000;
 
-/** The server said no in a way that repeating does not change: `status`, `code`. */
+/** The server itself, no proxy, said no in a way that repeating does not change: `status`, `code`. */
 export class Refused extends Error {
   constructor(status, error) {
     super(error?.message ?? `HTTP ${status}`);
@@ -68,8 +68,9 @@ export class Server {
       return null;
     }
     if (response.ok) return response.json();
-    if (response.status >= 500 || response.status === 429 || response.status === 408) return null;
-    throw new Refused(response.status, (await response.json().catch(() => null))?.error);
+    const error = (await response.json().catch(() => null))?.error;
+    if (response.status >= 500 || response.status === 429 || response.status === 408 || !error?.code) return null;
+    throw new Refused(response.status, error);
   }
 
   /** Goes on under a renewed token; the address bar too, so that reloading works for as long as the session is used. */

@@ -40,7 +40,7 @@ function facts(status) {
     ["Progress", stateOf({ completion: status.completion }).text],
     ["Result", { passed: "Passed", failed: "Not passed" }[status.success]],
     ["Score", typeof status.scoreScaled === "number" ? percentage(status.scoreScaled) : undefined],
-    ["Time", lengthOfTime(status.timeSpentSeconds ?? 0)],
+    ["Time", status.timeSpentSeconds ? lengthOfTime(status.timeSpentSeconds) : undefined],
   ];
   const shown = list.filter(([, value]) => value !== undefined);
   return element("dl", { class: "facts" }, ...shown.map(([name, value]) => (
@@ -58,6 +58,6 @@ function result(item) {
   const score = typeof item.scoreScaled === "number" ? ` · ${percentage(item.scoreScaled)}` : "";
   return element("li", { "data-state": state.key },
     icon(state.key),
-    element("span", { text: item.title, lang: document.getElementById("title").lang }),
+    element("span", { text: item.title, dir: "auto", lang: document.getElementById("title").lang }),
     element("span", { class: "state", text: state.text + score }));
 }

@@ -1,6 +1,6 @@
 import { element, icon } from "./elements.js";
 import { lessons } from "./items.js";
-import { stateOf } from "./words.js";
+import { lockedOr, stateOf } from "./words.js";
 
 const PHONE = window.matchMedia("(max-width: 48rem)");
 
@@ -40,8 +40,9 @@ export class Contents {
     if (focused) this.#tree.querySelector(`[data-item="${CSS.escape(focused)}"]`)?.focus();
     this.#drawProgress(lessons(items));
     if (!before) {
-      this.#toggle.hidden = false;
-      this.#show((this.#always || lessons(items).length > 1) && !PHONE.matches, {});
+      const useful = this.#always || lessons(items).length > 1;
+      this.#toggle.hidden = !useful;
+      this.#show(useful && !PHONE.matches, {});
     }
     this.#follow();
   }
@@ -49,6 +50,11 @@ export class Contents {
   /** Shows the contents, because the learner has to choose. */
   open() {
     this.#show(true, { focus: true });
+  }
+
+  /** Closes the drawer, which would keep everything else from being used. */
+  close() {
+    if (PHONE.matches) this.#show(false, {});
   }
 
   /** Brings the item that was come to into sight, and leaves the learner who looks elsewhere alone until the next. */
@@ -76,8 +82,9 @@ export class Contents {
 
   #row(item) {
     const cluster = !item.launchable;
-    const state = stateOf(item);
     const plain = cluster && !item.enabled;
+    const closed = !plain && !item.enabled;
+    const state = closed && !item.current ? lockedOr(stateOf(item)) : stateOf(item);
     const row = element(plain ? "div" : "button", {
       type: plain ? null : "button",
       class: cluster ? "item cluster" : "item",
@@ -85,12 +92,12 @@ export class Contents {
       "data-item": item.id,
       "data-state": state.key,
       "aria-current": item.current ? "true" : null,
-      disabled: !plain && !item.enabled,
+      "aria-disabled": closed ? "true" : null, // `disabled` would hide from the keyboard that there is something
     });
     const name = cluster && state.key === "none" ? "group" : state.key;
     const spoken = element("span", { class: "visually-hidden", text: `(${state.text})` });
-    row.append(icon(name), element("span", { text: item.title }), spoken);
-    if (!plain) row.addEventListener("click", () => this.#choose(item.id));
+    row.append(icon(name), element("span", { text: item.title, dir: "auto" }), spoken);
+    if (!plain && !closed) row.addEventListener("click", () => this.#choose(item.id));
     return row;
   }
 
@@ -112,7 +119,7 @@ export class Contents {
     for (const place of this.#behind) place.inert = shown && PHONE.matches;
     if (!focus) return;
     const find = (selector) => this.#tree.querySelector(selector);
-    if (shown) (find("button[aria-current]:enabled") ?? find("button:enabled"))?.focus();
+    if (shown) (find("button[aria-current]") ?? find("button"))?.focus();
     else this.#toggle.focus();
   }
 

@@ -4,6 +4,7 @@ const STATES = {
   completed: "Completed",
   passed: "Passed",
   failed: "Failed",
+  locked: "Locked",
 };
 
 /**
@@ -17,6 +18,11 @@ export function stateOf({ completion, success }) {
 }
 
 const COMPLETIONS = { completed: "completed", incomplete: "incomplete" };
+
+/** Returns the state of an item that cannot be chosen for now: what was begun there says more than that it is locked. */
+export function lockedOr(state) {
+  return state.key === "none" ? { key: "locked", text: STATES.locked } : state;
+}
 
 /** Returns a scaled score (−1 to 1) as a percentage. */
 export function percentage(scaled) {

@@ -257,5 +257,5 @@ def decide(
 
 
 def _later(set_at: Mapping[str, datetime], moment: datetime | None) -> Collection[str]:
-    """What was set after a moment, if there is one."""
-    return set_at if moment is None else [element for element, at in set_at.items() if at > moment]
+    """What was not set before a moment, if there is one."""
+    return set_at if moment is None else [element for element, at in set_at.items() if at >= moment]

@@ -22,7 +22,7 @@ from server.domain.sessions.run_data import run_values, told_values
 from server.domain.sessions.statements import Change, Teller
 from server.domain.sessions.updates import SessionUpdate, apply_update, faults_of, target_of
 from server.rpc.player_json import committed, to_json
-from server.services.playing import CommitAnswer
+from server.services.recording import CommitAnswer
 from server.storage.session_items import PostgresLaunches, PostgresSessionItems, PostgresSessionStatements
 from server.storage.session_lists import PostgresSessions
 from server.storage.session_tokens import SessionTokens
@@ -251,9 +251,11 @@ async def commit_run(token: str, request: Request) -> Response:
                 before=before, after=result.session, item_before=item, item_after=result.item, launch=result.launch
             )
             await _store(connection, change, result.launch if result.launch != launch else None, course, now)
-    after = {name: domain.ItemState(id=name, standing=one) for name, one in standings.items()}
-    after[result.item.id] = result.item
-    answer = CommitAnswer(result=result, situation=situation(result.session, after, course, SEQUENCER))
+    told = None
+    if (result.item.standing, result.session.standing) != (item.standing, before.standing):
+        after = {**standings, result.item.id: result.item.standing}
+        told = situation(result.session, after, course, SEQUENCER)
+    answer = CommitAnswer(result=result, situation=told)
     return Response(to_json(committed(answer)), media_type="application/json")
 
 

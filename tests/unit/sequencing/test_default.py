@@ -72,10 +72,11 @@ def test_continue_and_previous_follow_the_table_of_contents() -> None:
     assert [go(THREE, at(name), PREVIOUS) for name in ("C", "B")] == ["B", "A"]
 
 
-def test_nothing_is_beyond_the_ends() -> None:
-    for progress, request in ((at("C"), CONTINUE), (at("A"), PREVIOUS), (at(), PREVIOUS), (at("GONE"), PREVIOUS)):
+def test_to_go_on_from_the_last_is_to_leave_and_nothing_is_before_the_first() -> None:
+    assert SEQUENCER.navigate(THREE, at("C"), CONTINUE, None) == Delivery(is_over=True)
+    for progress in (at("A"), at(), at("GONE")):
         with pytest.raises(RequestRefused):
-            go(THREE, progress, request)
+            go(THREE, progress, PREVIOUS)
     assert go(THREE, at(), CONTINUE) == "A"
 
 
@@ -83,8 +84,7 @@ def test_continue_and_previous_pass_over_what_is_closed() -> None:
     assert go(CLOSING, at("A"), CONTINUE) == "C"
     assert go(CLOSING, at("C"), PREVIOUS) == "A"
     assert go(CLOSING, at("A", A=PASSED), CONTINUE) == "B"
-    with pytest.raises(RequestRefused):
-        go(CLOSING, at("C"), CONTINUE)
+    assert SEQUENCER.navigate(CLOSING, at("C"), CONTINUE, None).is_over
 
 
 @pytest.mark.parametrize("request_", [CHOICE, JUMP])
@@ -136,11 +136,11 @@ def test_what_is_called_valid_is_what_is_followed(
 
     def leads(request: NavigationRequest, target: str | None = None) -> bool:
         try:
-            item = SEQUENCER.navigate(course, progress, request, target).item
+            delivery = SEQUENCER.navigate(course, progress, request, target)
         except RequestRefused:
             return False
-        assert item in valid.choices
-        return True
+        assert delivery.is_over or delivery.item in valid.choices
+        return not delivery.is_over
 
     assert leads(CONTINUE) is valid.can_continue
     assert leads(PREVIOUS) is valid.can_go_back

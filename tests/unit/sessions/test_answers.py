@@ -3,7 +3,7 @@
 from server.domain.sequencing.default import DefaultSequencer
 from server.domain.sessions.answers import Ancestors, Entry, Situation, of_group, situation
 from server.domain.sessions.course import Course
-from server.domain.sessions.model import Completion, ItemState, Score, Standing, Success
+from server.domain.sessions.model import Completion, Score, Standing, Success
 from tests.factories.sessions import (
     COMPLETED,
     FAILED,
@@ -13,7 +13,6 @@ from tests.factories.sessions import (
     course12,
     course2004,
     group,
-    item,
     sco,
     session,
 )
@@ -25,8 +24,7 @@ COURSE = course12(
 
 
 def stand(course: Course, current: str | None = None, **standings: Standing) -> Situation:
-    items: dict[str, ItemState] = {name: item(name, standing=one) for name, one in standings.items()}
-    return situation(session(current_item=current), items, course, DefaultSequencer())
+    return situation(session(current_item=current), standings, course, DefaultSequencer())
 
 
 def entries(of: Situation) -> dict[str, Entry]:

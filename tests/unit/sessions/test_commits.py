@@ -112,10 +112,12 @@ def test_the_item_and_the_session_are_judged_together() -> None:
     assert (both.session.standing.completion, both.session.standing.success) == (Completion.COMPLETED, Success.PASSED)
 
 
-def test_a_review_stores_but_decides_nothing() -> None:
+def test_a_review_counts_its_time_and_changes_nothing_else() -> None:
     play = played(course12()).committed({STATUS: "passed"}, terminated=True).launched().opened()
-    after = play.committed({STATUS: "failed", DATA: "looked"})
-    assert after.current.values == {STATUS: "failed", DATA: "looked"}
+    after = play.committed({STATUS: "failed", DATA: "looked", "cmi.core.session_time": "00:01:00"})
+    assert after.current.values == {STATUS: "passed"}
+    assert after.session.time_ms == 60_000
+    assert after.updated(cmi_data={"cmi.core.lesson_location": "1"}).session.standing == play.session.standing
     assert after.current.standing.success is Success.PASSED
     assert after.session.standing.success is Success.PASSED
 

@@ -40,7 +40,7 @@ from tests.factories.sessions import (
     untouched,
 )
 
-STATUS, EXIT, DATA = "cmi.core.lesson_status", "cmi.core.exit", "cmi.suspend_data"
+STATUS, EXIT, DATA, RAW = "cmi.core.lesson_status", "cmi.core.exit", "cmi.suspend_data", "cmi.core.score.raw"
 
 
 def entry(play: Play) -> str:
@@ -79,7 +79,7 @@ def test_a_run_begins_without_what_belonged_to_the_one_before() -> None:
 
 @pytest.mark.parametrize(
     ("standing", "is_review"),
-    [(Standing(), False), (INCOMPLETE, False), (FAILED, False), (COMPLETED, True), (PASSED, True)],
+    [(Standing(), False), (INCOMPLETE, False), (FAILED, False), (COMPLETED, False), (PASSED, True)],
 )
 def test_a_launch_is_a_review_where_nothing_is_left_to_gain(standing: Standing, is_review: bool) -> None:
     before, one = begin_launch(session(standing=standing, runs=1), launch_id=UUID(int=1), at=NOW)
@@ -146,7 +146,7 @@ def test_whoever_closes_the_tab_takes_up_what_is_not_complete(status: str) -> No
     course = course2004(sco("A"), sco("B"))
     values = {"cmi.completion_status": status, "cmi.location": "7", "cmi.exit": "normal"}
     play = played(course, "A").committed(values, terminated=True)
-    found = taken_up(play.session, play.items, course)["A"]
+    found = taken_up(play.session, play.items["A"], course)
     assert found.is_suspended == (status == "incomplete")
     assert entry_of(found) == ("resume" if status == "incomplete" else "")
     assert has_ended(found) == (status == "completed")
@@ -156,7 +156,9 @@ def test_whoever_left_by_the_player_takes_up_nothing() -> None:
     course = course2004(sco("A"), sco("B"))
     play = played(course, "A").committed({"cmi.location": "7"}, terminated=True)
     left = leave(play.session, suspends=False, at=NOW)
-    assert taken_up(left, play.items, course) == play.items
+    assert taken_up(left, play.items["A"], course) == play.items["A"]
+    elsewhere = replace(play.session, current_item="B")
+    assert taken_up(elsewhere, play.items["A"], course) == play.items["A"]
 
 
 def test_a_new_attempt_has_no_data_and_keeps_what_was_achieved() -> None:
@@ -184,7 +186,8 @@ def test_no_attempt_begins_where_the_last_has_not_ended(leaving: dict[str, str] 
 
 
 def test_to_look_again_begins_no_attempt() -> None:
-    play = played(course2004()).committed({DATA: "x", "cmi.completion_status": "completed"}, terminated=True)
+    done = {"cmi.completion_status": "completed", "cmi.success_status": "passed"}
+    play = played(course2004()).committed({DATA: "x", **done}, terminated=True)
     review = play.launched().opened()
     assert review.current.is_review
     assert review.current.values[DATA] == "x"
@@ -230,9 +233,25 @@ def test_what_was_completed_without_a_status_stays_so_when_it_is_opened_again() 
     assert again.current.standing.completion is Completion.COMPLETED
 
 
-def test_a_status_that_is_set_again_counts_in_1_2() -> None:
-    play = played(course12(sco("A"), sco("B")), "A").committed({STATUS: "completed"}, terminated=True)
-    assert play.opened("A").committed({STATUS: "incomplete"}).current.standing.completion is Completion.INCOMPLETE
+@pytest.mark.parametrize("status", ["completed", "passed"])
+def test_what_was_achieved_outlasts_a_course_that_is_incomplete_whenever_it_begins(status: str) -> None:
+    play = played(course12(sco("A"), sco("B")), "A").committed({STATUS: status, RAW: "90"}, terminated=True)
+    again = play.opened("A").committed({STATUS: "incomplete", RAW: "0"}).current
+    assert again.values[STATUS] == "incomplete"
+    assert (again.standing.completion, again.standing.success) == (
+        play.current.standing.completion,
+        play.current.standing.success,
+    )
+    better_now = play.opened("A").committed({STATUS: "passed", RAW: "95"}).current.standing
+    assert (better_now.success, better_now.score.raw) == (Success.PASSED, 95)
+
+
+def test_a_test_after_completion_counts() -> None:
+    play = played(course2004()).committed(
+        {"cmi.completion_status": "completed", "cmi.exit": "suspend"}, terminated=True
+    )
+    later = play.launched().opened().committed({"cmi.success_status": "passed", "cmi.score.scaled": "1"})
+    assert (later.session.standing.success, later.session.standing.score.scaled) == (Success.PASSED, 1)
 
 
 def test_what_a_caller_has_set_outlasts_opening() -> None:

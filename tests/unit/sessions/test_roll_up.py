@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from server.domain.sessions.model import NO_SCORE, Completion, Explicit, Score, Standing, Success
 from server.domain.sessions.roll_up import overruled, roll_up, settle
-from tests.factories.sessions import COMPLETED, FAILED, INCOMPLETE, PASSED, course12, group, sco, session
+from tests.factories.sessions import COMPLETED, FAILED, INCOMPLETE, NOW, PASSED, course12, group, sco, session
 
 THREE = course12(group("G", sco("A"), sco("B")), sco("C"))
 NOTHING = Standing()
@@ -90,7 +90,7 @@ def test_what_a_caller_has_set_stands_and_the_rest_follows_the_items(
 ) -> None:
     told = Standing(completion=Completion.COMPLETED, success=Success.PASSED, score=Score(scaled=1))
     rolled = Standing(completion=Completion.INCOMPLETE, success=Success.FAILED, score=Score(scaled=0))
-    explicit = Explicit(completion=completion, success=success, score=score)
+    explicit = _set(completion, success, score)
     settled = settle(session(standing=told, explicit=explicit), rolled)
     assert settled.standing == Standing(
         completion=(told if completion else rolled).completion,
@@ -104,5 +104,11 @@ def test_what_a_caller_has_set_stands_and_the_rest_follows_the_items(
 def test_what_was_set_is_void_exactly_where_a_deciding_element_was_written(
     a: bool, b: bool, c: bool, completion: bool, success: bool, score: bool
 ) -> None:
-    after = overruled(Explicit(completion=a, success=b, score=c), completion=completion, success=success, score=score)
-    assert after == Explicit(completion=a and not completion, success=b and not success, score=c and not score)
+    after = overruled(_set(a, b, c), completion=completion, success=success, score=score)
+    assert after == _set(a and not completion, b and not success, c and not score)
+
+
+def _set(completion: bool, success: bool, score: bool) -> Explicit:
+    return Explicit(
+        completion_at=NOW if completion else None, success_at=NOW if success else None, score_at=NOW if score else None
+    )

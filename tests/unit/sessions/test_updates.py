@@ -1,11 +1,13 @@
 """What a caller of the API writes."""
 
+from dataclasses import replace
+
 import pytest
 
 from server.domain.errors import ValidationFailed
 from server.domain.manifest.model import DataMap
-from server.domain.sessions.commits import MAX_SESSION_TIME_MS
-from server.domain.sessions.model import Completion, Explicit, Score, Success
+from server.domain.sessions.commits import MAX_SESSION_TIME_MS, MOST_CHARACTERS
+from server.domain.sessions.model import Completion, Explicit, Score, Standing, Success
 from server.domain.sessions.run_data import run_values
 from server.domain.sessions.updates import SessionUpdate, faults_of, target_of
 from tests.factories.sessions import course12, course2004, group, item, played, sco, session, untouched
@@ -139,18 +141,47 @@ def test_explicit_values_stand_until_a_deciding_element_is_written() -> None:
     scored = other.committed({"cmi.core.score.raw": "40"})
     assert scored.session.standing.score.raw == 40
     assert scored.session.standing.success is Success.PASSED
-    assert scored.session.explicit == Explicit(completion=True, success=True)
+    assert scored.session.explicit == Explicit(completion_at=play.at, success_at=play.at)
     judged = scored.updated(cmi_data={STATUS: "failed"})
     assert judged.session.standing.success is Success.FAILED
     assert judged.session.explicit == Explicit()
 
 
-def test_an_empty_update_leaves_everything_but_the_revision() -> None:
+def test_an_update_that_says_nothing_new_changes_nothing() -> None:
     play = played(course12()).committed({STATUS: "passed"})
-    after = play.updated()
-    assert after.current.values == play.current.values
-    assert after.session.standing == play.session.standing
-    assert after.session.explicit == Explicit()
+    assert play.updated().session == play.session
+    again = play.updated(suspend_data="x", completion=Completion.COMPLETED, session_time="PT1H")
+    assert again.session.revision == play.session.revision + 1
+    assert (
+        again.updated(suspend_data="x", completion=Completion.COMPLETED, session_time="PT1H").session == again.session
+    )
+
+
+def test_what_was_set_before_does_not_undo_what_a_caller_sets() -> None:
+    """The player sends late what the course had set; it is kept, and does not decide about what was set since."""
+    for course, to in ((course12(), "ITEM-1"), (course12(sco("A"), sco("B")), None)):
+        play = played(course)
+        told = play.updated(to=to, completion=Completion.COMPLETED, score=Score(scaled=0.9))
+        late = {STATUS: "incomplete", "cmi.core.score.raw": "10"}
+        after = told.committed(late, ages_ms=dict.fromkeys(late, 30_000))
+        assert (after.session.standing.completion, after.session.standing.score.scaled) == (Completion.COMPLETED, 0.9)
+        assert after.current.values == late
+
+
+def test_a_caller_corrects_what_an_earlier_attempt_had_achieved() -> None:
+    done = {"cmi.completion_status": "completed", "cmi.success_status": "passed", "cmi.score.scaled": "1"}
+    play = played(course2004()).committed(done, terminated=True)
+    again = replace(play, session=replace(play.session, standing=Standing())).opened()
+    failed = again.updated(cmi_data={"cmi.success_status": "failed", "cmi.score.scaled": "0.2"})
+    assert (failed.current.standing.success, failed.current.standing.score.scaled) == (Success.FAILED, 0.2)
+    assert failed.current.standing.completion is Completion.COMPLETED
+
+
+def test_an_item_has_no_room_without_end() -> None:
+    stored = {"cmi.suspend_data": "x" * (MOST_CHARACTERS - 100)}
+    faults = faults_of(SessionUpdate(cmi_data={"cmi.comments": "y" * 200}), stored, version="1.2")
+    assert list(faults) == ["cmi_data.cmi.comments"]
+    assert not faults_of(SessionUpdate(cmi_data={"cmi.suspend_data": "y" * 200}), stored, version="1.2")
 
 
 def test_a_first_write_begins_the_session() -> None:

@@ -82,8 +82,8 @@ class PlayerServiceStub:
     """Stores what a course has set. The body is JSON, of whatever content type, and may be compressed with gzip:
     `{"commit", "base", "values", "ages", "initialized", "terminated", "wait"}`, where `values` has everything that changed
     since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
-    is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` returns the first result; one
-    that a later commit overtook changes nothing. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with
+    is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` changes nothing, nor does one
+    that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with
     CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were revoked, and
     VALIDATION_ERROR.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
@@ -143,8 +143,8 @@ class PlayerServiceAsyncStub(PlayerServiceStub):
     """Stores what a course has set. The body is JSON, of whatever content type, and may be compressed with gzip:
     `{"commit", "base", "values", "ages", "initialized", "terminated", "wait"}`, where `values` has everything that changed
     since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
-    is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` returns the first result; one
-    that a later commit overtook changes nothing. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with
+    is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` changes nothing, nor does one
+    that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with
     CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were revoked, and
     VALIDATION_ERROR.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
@@ -249,8 +249,8 @@ class PlayerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores what a course has set. The body is JSON, of whatever content type, and may be compressed with gzip:
         `{"commit", "base", "values", "ages", "initialized", "terminated", "wait"}`, where `values` has everything that changed
         since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
-        is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` returns the first result; one
-        that a later commit overtook changes nothing. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with
+        is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` changes nothing, nor does one
+        that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with
         CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were revoked, and
         VALIDATION_ERROR.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page

@@ -70,7 +70,7 @@ def _create_sessions() -> None:
         *(sa.Column(f"explicit_{part}_at", _TIME) for part in ("completion", "success", "score")),
         _whole("time_ms", sa.BigInteger),
         sa.Column("session_time_ms", sa.BigInteger()),
-        *(_whole(name) for name in ("launches", "holder", "runs")),
+        *(_whole(name) for name in ("launches", "holder", "told_launch", "runs")),
         sa.Column("current_item", sa.Text()),
         _flag("is_over"),
         sa.Column("shared", postgresql.JSON()),

@@ -114,7 +114,7 @@ class Playing:
             ids = {"tenant_id": session.tenant_id, "session_id": session.id}
             launch = await transaction.run(self.stores.launches.numbered(**ids, number=session.holder))
             if launch is None or str(launch.id) != launch_id:
-                raise TakenOver
+                raise _expired() if link.expires_at <= now else TakenOver
             course = await course_of(self.stores, transaction, session)
             progress = situation(session, standings, course, self.sequencer).progress
             try:
@@ -207,13 +207,17 @@ class Playing:
         if link is None:
             raise NotFound("This link is invalid")
         if link.expires_at <= self.clock.now() and not in_use:
-            raise Gone("This link has expired")
+            raise _expired()
         return link
 
     def _renewed(self, link: SessionLink, now: datetime) -> str:
         """A fresh link, for as long as the first was good."""
         lifetime = link.expires_at - link.issued_at
         return self.signer.sign_session(replace(link, issued_at=now, expires_at=now + lifetime, launch=None))
+
+
+def _expired() -> Gone:
+    return Gone("This link has expired")
 
 
 def still_there(session: Session | None, issued_at: datetime) -> Session:

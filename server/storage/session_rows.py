@@ -58,6 +58,7 @@ _SESSION_NAMES = (
     "redirect_url",
     "links_valid_from",
     "revision",
+    "told_launch",
 )
 OWN_COLUMNS = tuple(sessions.c[name] for name in _SESSION_NAMES)
 PACKAGE_COLUMNS = (
@@ -137,10 +138,11 @@ def session_of(row: Row) -> Session:
         redirect_url=row[25],
         links_valid_from=row[26],
         revision=row[27],
+        told_launch=row[28],
         package=Launched(
-            title=row[28],
-            version=row[29],
-            settings=PackageSettings(failed_completes=row[30], mastery_overrides_status=row[31]),
+            title=row[29],
+            version=row[30],
+            settings=PackageSettings(failed_completes=row[31], mastery_overrides_status=row[32]),
         ),
     )
 
@@ -155,6 +157,7 @@ def session_values(session: Session) -> dict[str, Any]:
         "user_name": session.user_name,
         "time_ms": session.time_ms,
         "session_time_ms": session.session_time_ms,
+        "told_launch": session.told_launch,
         "launches": session.launches,
         "holder": session.holder,
         "runs": session.runs,

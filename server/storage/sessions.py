@@ -69,7 +69,8 @@ _INSERT = statement(
 _CHANGING = (
     "user_name", "completion_status", "success_status", "score_scaled", "score_raw", "score_min", "score_max",
     "explicit_completion_at", "explicit_success_at", "explicit_score_at", "time_ms", "session_time_ms", "launches",
-    "holder", "runs", "current_item", "is_over", "shared", "redirect_url", "links_valid_from", "revision", "updated_at",
+    "holder", "told_launch", "runs", "current_item", "is_over", "shared", "redirect_url", "links_valid_from",
+    "revision", "updated_at",
 )  # fmt: skip
 _OF_SESSION = (sessions.c.tenant_id == param("tenant", tables.UUID), _THE_SESSION)
 _SAVE = statement(

@@ -227,6 +227,7 @@ sessions = Table(
     Column("session_time_ms", BigInteger),
     Column("launches", Integer, nullable=False),
     Column("holder", Integer, nullable=False),
+    Column("told_launch", Integer, nullable=False),
     Column("runs", Integer, nullable=False),
     Column("current_item", Text),
     Column("is_over", Boolean, nullable=False),

@@ -28,13 +28,13 @@ SHARE_OF_OTHERS = 50
 _FILL = """
 INSERT INTO sessions (
     tenant_id, session_id, package_id, user_id, user_name, attempt, completion_status, success_status, score_scaled,
-    score_raw, score_min, score_max, explicit_completion, explicit_success, explicit_score, time_ms, session_time_ms,
-    launches, holder, runs, current_item, is_over, revision, created_at, updated_at
+    score_raw, score_min, score_max, time_ms, session_time_ms,
+    launches, holder, told_launch, runs, current_item, is_over, revision, created_at, updated_at
 )
 SELECT %(tenant)s, session_id, package_id, 'learner-' || learner, 'Learner ' || learner, number + 1, completion,
     CASE WHEN completion <> 'completed' OR chance > 0.9 THEN 'unknown' WHEN chance > 0.7 THEN 'failed'
         ELSE 'passed' END,
-    score, score * 100, 0, 100, false, false, false, 1000 * (number %% 3600), NULL, 1, 1, 1, 'ITEM-1', false, 5,
+    score, score * 100, 0, 100, 1000 * (number %% 3600), NULL, 1, 1, 0, 1, 'ITEM-1', false, 5,
     created_at, created_at + interval '1 hour'
 FROM (
     SELECT number, created_at, random() AS chance, floor(random() * %(learners)s::int)::int AS learner,

@@ -14,7 +14,8 @@ from server.domain.sessions.updates import SessionUpdate
 from server.services.courses import Courses
 from server.services.idempotency import Idempotency
 from server.services.packages import Packages
-from server.services.playing import CommitAnswer, Played, Playing
+from server.services.playing import Played, Playing
+from server.services.recording import CommitAnswer, Recording
 from server.services.session_changes import Stores
 from server.services.session_links import SessionLinks
 from server.services.session_ports import RunLink
@@ -46,6 +47,7 @@ class SessionHost:
     sessions: Sessions
     links: SessionLinks
     playing: Playing
+    recording: Recording
     packages: Packages
 
     @classmethod
@@ -70,6 +72,7 @@ class SessionHost:
             sessions=Sessions(**common, idempotency=idempotency, teller=teller),
             links=SessionLinks(**common, idempotency=idempotency, signer=tokens),
             playing=Playing(**common, signer=tokens, sequencer=DefaultSequencer(), teller=teller),
+            recording=Recording(**common, signer=tokens, sequencer=DefaultSequencer(), teller=teller),
             packages=Packages(
                 database=database,
                 packages=PostgresPackages(),
@@ -130,4 +133,4 @@ class Run:
     async def commit(self, values: dict[str, str], **fields: Any) -> CommitAnswer:
         self.number += 1
         commit = Commit(launch=self.link.launch, run=self.link.run, number=self.number, base=0, values=values, **fields)
-        return await self.host.playing.commit(commit, link=self.link, session_id=self.session.id)
+        return await self.host.recording.commit(commit, link=self.link, session_id=self.session.id)

@@ -220,13 +220,12 @@ async def test_pages_are_read_in_the_order_of_an_index(
         connection.execute(
             """
             insert into sessions (tenant_id, session_id, package_id, user_id, attempt, completion_status,
-                success_status, explicit_completion, explicit_success, explicit_score, time_ms, launches, holder, runs,
-                is_over, revision, created_at, updated_at)
+                success_status, time_ms, launches, holder, told_launch, runs, is_over, revision, created_at, updated_at)
             select %s, gen_random_uuid(), (%s::uuid[])[1 + n %% 20],
                 'user-' || n %% 500, n,
                 (array['not_attempted', 'incomplete', 'completed'])[1 + n %% 3],
                 (array['unknown', 'passed', 'failed'])[1 + n %% 3],
-                false, false, false, 0, 0, 0, 0, false, 1, now() - n * interval '1 second', now()
+                0, 0, 0, 0, 0, false, 1, now() - n * interval '1 second', now()
             from generate_series(1, 20000) n
             """,
             (host.tenant, packages),

@@ -204,14 +204,10 @@ def count_time(
 def counted(session: Session, item: ItemState, before: Launch, after: Launch) -> Timed:
     """The session with what the launch's time has grown by."""
     grown = after.time_ms - before.time_ms
-    # Of a launch before the latest only the sum tells, unless it is the only one that told anything.
-    is_latest = after.number == session.launches or session.session_time_ms is None
-    latest_ms = after.time_ms if is_latest else session.session_time_ms
-    return Timed(
-        session=replace(session, time_ms=session.time_ms + grown, session_time_ms=latest_ms),
-        item=item,
-        launch=after,
-    )
+    counted_on = replace(session, time_ms=session.time_ms + grown)
+    if after.number >= session.told_launch:
+        counted_on = replace(counted_on, session_time_ms=after.time_ms, told_launch=after.number)
+    return Timed(session=counted_on, item=item, launch=after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

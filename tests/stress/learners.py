@@ -101,17 +101,21 @@ class Learner:
             pass
 
     async def _sit(self) -> None:
-        async with _closing(await self._open("reopened")) as page:
-            try:
-                await self._act(page)
-            except Error:
-                self.ways["died in use"] += 1  # the tab or the browser was killed
+        for _ in range(3):
+            async with _closing(await self._open("reopened")) as page:
+                try:
+                    if await self._go(page):
+                        await self._act(page)
+                        return
+                    self.ways["found no course"] += 1  # its page was lost on the way
+                except Error:
+                    self.ways["died in use"] += 1  # the tab or the browser was killed
+                    return
 
     async def _act(self, page: Page) -> None:
-        if await self._go(page):
-            for _ in range(self.chance.randint(1, 3)):
-                await asyncio.sleep(self.chance.uniform(0.3, 2.0))
-                await self._happens(page)
+        for _ in range(self.chance.randint(1, 3)):
+            await asyncio.sleep(self.chance.uniform(0.3, 2.0))
+            await self._happens(page)
         await self._leave(page)
 
     async def _happens(self, page: Page) -> None:
@@ -162,7 +166,7 @@ class Learner:
 
     async def _sco(self, page: Page, script: str) -> bool:
         """Runs a script in the course; False if there is none."""
-        for _ in range(60):
+        for _ in range(40):
             for frame in page.frames:
                 if await _is_sco(frame):
                     await frame.evaluate(script)

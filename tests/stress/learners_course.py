@@ -21,10 +21,12 @@ _SCRIPT = """
 const place = JSON.parse(window.parent.document.getElementById("data").textContent);
 const name = modern
   ? {data: "cmi.suspend_data", location: "cmi.location", score: "cmi.score.raw", time: "cmi.session_time",
-     status: "cmi.completion_status", exit: "cmi.exit", response: "learner_response"}
+     status: "cmi.completion_status", exit: "cmi.exit", response: "learner_response", mode: "cmi.mode"}
   : {data: "cmi.suspend_data", location: "cmi.core.lesson_location", score: "cmi.core.score.raw",
      time: "cmi.core.session_time", status: "cmi.core.lesson_status", exit: "cmi.core.exit",
-     response: "student_response"};
+     response: "student_response", mode: "cmi.core.lesson_mode"};
+// Of a review nothing is recorded but its time.
+const reviews = bare("GetValue", name.mode) === "review";
 const begun = performance.now();
 const chance = Math.random;
 const oneOf = (...all) => all[Math.floor(chance() * all.length)];
@@ -36,7 +38,8 @@ const kept = {};
 
 const number = () => (latest = Math.max(latest + 1, Date.now() - EPOCH));
 function put(element, text, known = [element, latest]) {
-  if (bare("SetValue", element, text) === "true") set[known[0]] = known[1];
+  const done = bare("SetValue", element, text) === "true";
+  if (done && (!reviews || element === name.time)) set[known[0]] = known[1];
 }
 function noise(length) {
   const codes = new Uint8Array(length);

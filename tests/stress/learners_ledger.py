@@ -65,6 +65,7 @@ class Ledger:
     acknowledged: dict[Place, int] = field(default_factory=dict)
     told: defaultdict[str, dict[tuple[int, int, str], int]] = field(default_factory=lambda: defaultdict(dict))
     counted: defaultdict[str, dict[tuple[int, int, str], int]] = field(default_factory=lambda: defaultdict(dict))
+    reviews: set[tuple[str, int, int]] = field(default_factory=set)
     takers: dict[str, int] = field(default_factory=dict)
     overtook: defaultdict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
     seen: dict[Place, int] = field(default_factory=dict)
@@ -126,6 +127,8 @@ class Ledger:
         if answer.get("applied") != commit.number:
             return
         self._time_of(commit, self.counted[commit.session])
+        if (commit.session, commit.launch, commit.run) in self.reviews:
+            return
         for element, text in commit.values.items():
             if _is_numbered(element):
                 place = Place(commit.session, commit.item, element)

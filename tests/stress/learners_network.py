@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ import httpx
 from tests.stress.learners_ledger import Commit, Ledger
 
 _OF_ONE_CONNECTION = {"connection", "proxy-connection", "transfer-encoding", "content-length", "content-encoding"}
+_REVIEWS = re.compile(rb'mode": ?"review"')
 _LOST = {"before": 0.12, "after": 0.08, "late": 0.08}
 
 
@@ -109,6 +111,9 @@ class Network:
             self.ledger.answered(commit, response.status_code, response.json() if response.is_success else {})
             if response.is_success:
                 self.on_acknowledged(commit.session)
+        elif path.startswith("/player/run/") and _REVIEWS.search(response.content):
+            claims = _claims(path.split("/")[3])
+            self.ledger.reviews.add((str(UUID(claims["session"])), claims["launch"], claims["run"]))
         elif method == "POST" and path.endswith("/launch") and response.is_success:
             self.ledger.launched(_session(path), response.json()["launch"]["number"])
         kept = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_ONE_CONNECTION]

@@ -46,12 +46,12 @@ def test_where_storage_is_blocked_the_indicator_says_so(customer: Customer, brow
     player.is_saved()
     context.set_offline(True)
     player.set({"cmi.core.lesson_location": "page 7"})
-    expect(player.page.get_by_role("status")).to_have_text("Not saved yet")
-    expect(player.page.locator("#indicator")).to_have_attribute(
-        "title", "This browser allows no storage: keep this page open until it is saved."
-    )
+    advice = "This browser keeps nothing for this site: please keep this page open until it says Saved."
+    expect(player.page.get_by_role("status")).to_have_text(f"Not saved yet ({advice})")
+    expect(player.page.get_by_role("alert")).to_have_text(advice)
     context.set_offline(False)
     player.is_saved()
+    expect(player.page.get_by_role("alert")).to_be_hidden()
     seat.until(data={"cmi.core.lesson_location": "page 7"})
     context.close()
 

@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.player.hosts import platform
 from tests.browser.player.learners import Customer, Player, found
-from tests.factories.courses import course
+from tests.factories import course_files, manifest12, package
+from tests.factories.courses import course, sco
 from tests.web_server import WebServer, answer
 
 
@@ -112,6 +113,48 @@ def test_on_a_phone_the_contents_are_a_drawer_that_escape_closes(customer: Custo
     player.sco("Lesson 3")
     expect(contents).to_be_hidden()
     assert player.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_on_a_phone_a_message_does_not_come_up_behind_the_contents(customer: Customer, phone: BrowserContext) -> None:
+    seat = customer.seat(course("2004", scos=3))
+    player = Player.open(phone, seat.url)
+    player.sco("Lesson 1")
+    player.page.get_by_role("button", name="Contents").click()
+    customer.ask("POST", f"/api/v1/sessions/{seat.id}/revoke", {})
+    player.set({"cmi.location": "page 7"})
+    expect(player.page.get_by_role("heading", name="This link is not valid any more")).to_be_focused()
+
+
+def test_a_course_of_one_lesson_has_no_contents_to_open(customer: Customer, context: BrowserContext) -> None:
+    seat = customer.seat(course("1.2"))
+    player = Player.open(context, seat.url)
+    player.sco()
+    expect(player.button("Contents")).to_be_hidden()
+    player.exit()
+    expect(player.page.get_by_role("term").filter(has_text="Progress")).to_be_visible()
+    expect(player.page.get_by_role("term").filter(has_text="Time")).to_be_hidden()
+    expect(Player.open(context, f"{seat.launch()}#controls=all").button("Contents")).to_be_visible()
+
+
+def test_a_locked_item_says_so_to_the_keyboard_too(customer: Customer, context: BrowserContext) -> None:
+    closed = "<title>Lesson 2</title><adlcp:prerequisites type='aicc_script'>ITEM-1</adlcp:prerequisites>"
+    manifest = manifest12(scos=2).replace("<title>Lesson 2</title>", closed)
+    page = sco()["index.html"].encode()
+    files = {"imsmanifest.xml": manifest.encode(), **course_files(), "sco1/index.html": page, "sco2/index.html": page}
+    player = Player.open(context, customer.seat(package(files)).url)
+    player.sco()
+    contents = player.page.get_by_role("navigation", name="Contents")
+    locked = contents.get_by_role("button", name="Lesson 2 (Locked)")
+    expect(locked).to_be_disabled()
+    locked.focus()
+    expect(locked).to_be_focused()
+    player.page.keyboard.press("Enter")
+    player.set({"cmi.core.lesson_status": "completed"})
+    second = contents.get_by_role("button", name="Lesson 2 (Not started)")
+    expect(second).to_be_enabled()
+    assert second.get_attribute("aria-current") is None
+    second.click()
+    expect(contents.get_by_role("button", name="Lesson 2 (In progress)")).to_have_attribute("aria-current", "true")
 
 
 def test_the_end_shows_what_was_achieved(customer: Customer, context: BrowserContext) -> None:

@@ -3,7 +3,7 @@
 import re
 
 _REAL = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
-_SPACE_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
+_VISIBLE = re.compile(r"[^\x00-\x20\x7f]")
 # What RFC 3986 lets stand nowhere, and the brackets that it keeps for IPv6 hosts and SCORM for its own delimiters.
 # Letters beyond ASCII are right (RFC 3987), and so is a lone %, which course authors write in titles.
 _NOT_OF_A_URI = re.compile(r"[\x00-\x20\x7f\"<>\[\]\\^`{|}]")
@@ -17,8 +17,8 @@ def is_real(text: str) -> bool:
 
 
 def is_identifier(text: str) -> bool:
-    """SCORM 1.2's CMIIdentifier, of any length."""
-    return text != "" and not _SPACE_OR_CONTROL.search(text)
+    """SCORM 1.2's CMIIdentifier, of any length. Blanks should not be in it, but are in old courses: "Question 1"."""
+    return _VISIBLE.search(text) is not None
 
 
 def is_short_identifier(text: str) -> bool:

@@ -90,7 +90,7 @@ def _duration(_: Version, __: Type, text: str) -> str | None:
 
 
 def _identifier(_: Version, __: Type, text: str) -> str | None:
-    return None if is_identifier(text) else "Must be an identifier: not empty, without white space"
+    return None if is_identifier(text) else "Must be an identifier: not empty"
 
 
 def _long_identifier(_: Version, __: Type, text: str) -> str | None:

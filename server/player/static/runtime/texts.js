@@ -3,7 +3,7 @@
 import { isLanguage } from "./languages.js";
 
 const REAL = /^-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)$/;
-const SPACE_OR_CONTROL = /[\x00-\x20\x7f]/;
+const VISIBLE = /[^\x00-\x20\x7f]/;
 // What RFC 3986 lets stand nowhere, and the brackets that SCORM keeps for its own delimiters.
 const NOT_OF_A_URI = /[\x00-\x20\x7f"<>[\]\\^`{|}]/;
 const URN = /^urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:./i;
@@ -26,7 +26,7 @@ export function isReal(text) {
  * @returns {boolean}
  */
 export function isIdentifier(text) {
-  return text !== "" && !SPACE_OR_CONTROL.test(text);
+  return VISIBLE.test(text);
 }
 
 /**

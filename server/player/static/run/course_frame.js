@@ -1,6 +1,9 @@
 const EMPTY = "about:blank";
 const EMPTIED_WITHIN_MS = 2000;
 
+/** A course that did not come, for the network or a server failed, is asked for again after these pauses. */
+const PAUSES_MS = [500, 1500, 4000, 8000];
+
 /**
  * The course in a frame of this page. `onLeaving` is called when a document of the course goes away: its own unload
  * handlers may just have said something.
@@ -20,6 +23,17 @@ export class CourseFrame {
     this.#frame.hidden = false;
     this.#frame.addEventListener("load", () => watchLeaving(this.#frame.contentWindow, this.#onLeaving));
     this.#frame.addEventListener("load", () => document.hasFocus() && this.#frame.focus(), { once: true });
+    this.#load(href, [...PAUSES_MS]);
+  }
+
+  /** Loads it, again where the browser shows an error of its own: no page of ours, which could be looked into. */
+  #load(href, pauses) {
+    const isOurs = new URL(href, location.href).origin === location.origin;
+    const loaded = () => {
+      if (!isOurs || pauses.length === 0 || isReadable(this.#frame)) return;
+      setTimeout(() => this.#frame.isConnected && this.#load(href, pauses), pauses.shift());
+    };
+    this.#frame.addEventListener("load", loaded, { once: true });
     this.#frame.src = href;
   }
 
@@ -41,6 +55,14 @@ export class CourseFrame {
     } catch {
       this.#frame.src = EMPTY; // the course had gone to another origin
     }
+  }
+}
+
+function isReadable(frame) {
+  try {
+    return frame.contentDocument !== null;
+  } catch {
+    return false;
   }
 }
 

@@ -123,7 +123,7 @@ export class Player {
   async #deliver({ runUrl, title }, focus) {
     this.#over.busy("Opening …");
     this.#show();
-    await this.#runPage.open(runUrl + IN_WINDOW, title);
+    if (!(await this.#runPage.open(runUrl + IN_WINDOW, title))) throw new Error("the run-time page did not come");
     this.#over.clear();
     if (focus) this.#runPage.focus();
   }

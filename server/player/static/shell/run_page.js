@@ -13,6 +13,12 @@ const CLOSED_WITHIN_MS = 9000;
 /** After this the learner may leave again, even if nothing has come. */
 const OPENED_WITHIN_MS = 8000;
 
+/** How long a page that has loaded may take to say that it is ours. */
+const READY_WITHIN_MS = 2000;
+
+/** A page that did not come, for the network or a server failed, is asked for again after these pauses. */
+const PAUSES_MS = [500, 1500, 4000];
+
 /**
  * The frame with the run page, and the line to it: `hear` gets each message {kind: "run.…"} that comes from this very
  * frame and its origin.
@@ -34,8 +40,20 @@ export class RunPage {
     window.addEventListener("message", (event) => this.#heard(event));
   }
 
-  /** Opens a run page; resolves when it is there, whatever it shows. */
-  open(url, title) {
+  /**
+   * Opens a run page, again where it does not come; resolves when it is there.
+   * @returns {Promise<boolean>} false if something else is shown, such as an error
+   */
+  async open(url, title) {
+    for (const pause of [0, ...PAUSES_MS]) {
+      await passed(pause);
+      await this.#load(url, title);
+      if (this.#ready) return true;
+    }
+    return false;
+  }
+
+  async #load(url, title) {
     this.remove();
     const frame = document.createElement("iframe");
     frame.id = "content";
@@ -44,12 +62,11 @@ export class RunPage {
     frame.allow = ALLOW.join("; ");
     frame.src = url;
     this.#frame = frame;
-    return new Promise((resolve) => {
-      this.#opened = resolve;
-      frame.addEventListener("load", resolve, { once: true }); // also of an error page, which says nothing to us
-      setTimeout(resolve, OPENED_WITHIN_MS);
-      this.#stage.prepend(frame);
-    });
+    const opened = new Promise((resolve) => (this.#opened = resolve));
+    const loaded = new Promise((resolve) => frame.addEventListener("load", resolve, { once: true })); // an error page's too
+    this.#stage.prepend(frame);
+    await Promise.race([opened, loaded, passed(OPENED_WITHIN_MS)]);
+    await Promise.race([opened, passed(READY_WITHIN_MS)]);
   }
 
   /** Puts the keyboard into the course. */
@@ -92,4 +109,8 @@ export class RunPage {
     this.#ready = true;
     this.#opened();
   }
+}
+
+function passed(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -1,6 +1,7 @@
 """Where something between the learner and us is broken, nobody is caught, and what was done is not lost."""
 
-from playwright.sync_api import BrowserContext, expect
+import pytest
+from playwright.sync_api import BrowserContext, Route, expect
 
 from tests.browser.player.learners import Customer, Player
 from tests.factories.courses import course
@@ -63,3 +64,30 @@ def test_a_proxy_that_answers_in_our_place_does_not_end_a_launch(customer: Custo
     statuses = iter([404, 409])
     context.route("**/launch", lambda route: route.fulfill(status=next(statuses), body="<h1>No</h1>"), times=2)
     Player.open(context, seat.url).sco()
+
+
+@pytest.mark.parametrize("lost", ["**/player/run/*", "**/content/*/*.html*"])
+def test_a_page_that_does_not_come_is_asked_for_again(customer: Customer, context: BrowserContext, lost: str) -> None:
+    seat = customer.seat(course("2004"))
+    asked: list[str] = []
+
+    def lose(route: Route) -> None:
+        asked.append(route.request.url)
+        route.abort()
+
+    context.route(lost, lose, times=2)
+    player = Player.open(context, seat.url)
+    player.sco()
+    assert len(asked) == 2
+    player.set(KEPT)
+    seat.until(data=KEPT)
+
+
+def test_whoever_gets_no_page_at_all_is_told(customer: Customer, context: BrowserContext) -> None:
+    seat = customer.seat(course("2004"))
+    context.route("**/player/run/*", lambda route: route.abort())
+    player = Player.open(context, seat.url)
+    player.says("Something went wrong")
+    context.unroute("**/player/run/*")
+    player.button("Load again").click()
+    player.sco()

@@ -125,7 +125,12 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
     async def RevokeSessionLaunches(
         self, request: session_service_pb2.RevokeSessionLaunchesRequest, context: Context
     ) -> session_service_pb2.RevokeSessionLaunchesResponse:
-        revoked = await self._links.revoke(tenant_id=calls.current().tenant_id, session_id=request.session_id)
+        revoked, replayed = await self._links.revoke(
+            tenant_id=calls.current().tenant_id,
+            session_id=request.session_id,
+            request=request_of("SessionService/RevokeSessionLaunches", request),
+        )
+        tell_done(context, replayed=replayed)
         return session_service_pb2.RevokeSessionLaunchesResponse(success=True, session_id=str(revoked))
 
     def _url(self, link: OpenedLink) -> str:

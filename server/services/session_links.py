@@ -67,17 +67,26 @@ class SessionLinks:
         link = self.link(tenant_id=tenant_id, session_id=wanted, launch=outcome.facts["number"], lifetime=lifetime)
         return UUID(outcome.facts["launch_id"]), link, outcome.replayed
 
-    async def revoke(self, *, tenant_id: UUID, session_id: str) -> UUID:
-        """Voids every link that was made so far. May be repeated. Raises SessionNotFound."""
+    async def revoke(
+        self, *, tenant_id: UUID, session_id: str, request: KeyedRequest | None = None
+    ) -> tuple[UUID, bool]:
+        """Voids every link that was made so far: the session's id, and whether it was asked for before.
+
+        Raises SessionNotFound and IdempotencyConflict.
+        """
         wanted = require_id(session_id)
-        async with self.database.write(tenant_id) as transaction:
+
+        async def work(transaction: Transaction) -> Facts:
             session = await transaction.run(self.stores.sessions.lock(tenant_id=tenant_id, session_id=wanted))
             if session is None:
                 raise SessionNotFound
             now = self.clock.now()
             after = replace(session, links_valid_from=now, revision=session.revision + 1, updated_at=now)
-            await transaction.finish(self.stores.sessions.save(after))
-        return wanted
+            await transaction.run(self.stores.sessions.save(after))
+            return {}
+
+        outcome = await self.idempotency.once(tenant_id=tenant_id, request=request, work=work)
+        return wanted, outcome.replayed
 
     def link(
         self,

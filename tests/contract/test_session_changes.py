@@ -63,7 +63,7 @@ async def test_reading_a_session_is_two_statements_in_one_round_trip(host: Sessi
     assert traffic.since() == (2, 1)
 
 
-async def test_a_page_of_sessions_and_its_total_are_one_round_trip_unless_several_filters_must_hold(host: SessionHost) -> None:
+async def test_a_page_of_sessions_and_its_total_are_one_round_trip_but_for_several_filters(host: SessionHost) -> None:
     await host.create(await host.course())
     traffic = Traffic(host)
     none = SessionFilter(user_id="ada", completion=Completion.COMPLETED)

@@ -1,6 +1,7 @@
 """The Idempotency-Key of POSTs that are one transaction each, through Envoy: previews, imports and their end."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from tests.web_server import WebServer, raw, running
 
 STALLED = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", end=False)
 POSTS = ["preview", "import", "cancel"]
+# Where an empty one would be refused for itself.
+BODIES = {"/api/v1/sessions": {"user_id": "ada"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ async def test_a_preview_again_is_a_link_whose_time_begins_anew(posts: Posts) ->
     assert made["expires_at"] > first["expires_at"]
     assert again.headers["location"] == made["launch_url"] != first["launch_url"]
     async with httpx.AsyncClient() as browser:
-        assert (await browser.get(made["launch_url"])).status_code == 302
+        assert (await browser.get(made["launch_url"])).status_code == 200
     await posts.api.delete(posts.urls["preview"].removesuffix("/preview"))
     gone = await posts.send("preview", "key-1")
     assert (gone.status_code, gone.headers["idempotent-replayed"]) == (201, "true")
@@ -158,17 +161,19 @@ async def test_without_a_key_an_import_is_made_each_time(posts: Posts) -> None:
 
 
 def posted_paths() -> list[str]:
-    """Every POST that the gateway leads to."""
+    """Every POST of customers that the gateway leads to; what the player's pages send is numbered."""
     methods = [method for service in SERVED for method in service.methods]
     rules = [method.GetOptions().Extensions[annotations_pb2.http] for method in methods]
-    return sorted(rule.post for rule in rules if rule.post)
+    return sorted(rule.post for rule in rules if rule.post and not rule.post.startswith("/player/"))
 
 
 @pytest.mark.parametrize("path", posted_paths())
 async def test_every_post_judges_its_key(posts: Posts, path: str) -> None:
-    url = path.replace("{package_id}", str(uuid4())).replace("{import_id}", str(uuid4()))
+    url = re.sub(r"\{\w+_id\}", str(uuid4()), path)
     headers = {"idempotency-key": "two words"}
-    sent: dict[str, Any] = {"files": {"file": ("a.zip", b"x")}} if path.endswith("/packages") else {"json": {}}
+    sent: dict[str, Any] = (
+        {"files": {"file": ("a.zip", b"x")}} if path.endswith("/packages") else {"json": BODIES.get(path, {})}
+    )
     refused = await posts.api.post(url, headers=headers, **sent)
     assert refused.status_code == 400
     assert set(error_of(refused)["details"]["fieldErrors"]) == {"Idempotency-Key"}

@@ -145,7 +145,8 @@ class SessionServiceServicer:
 
     def RevokeSessionLaunches(self, request, context):
         """Makes every link to the session that was made before now useless; a player that is open ends with its next commit.
-        New links are made by LaunchSession. May be repeated. Fails with SESSION_NOT_FOUND.
+        New links are made by LaunchSession. May be repeated; under an `Idempotency-Key` the same request again voids nothing
+        that was made since. Fails with SESSION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

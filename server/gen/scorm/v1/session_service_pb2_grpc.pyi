@@ -73,7 +73,8 @@ class SessionServiceStub:
     """
     RevokeSessionLaunches: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RevokeSessionLaunchesRequest, _session_service_pb2.RevokeSessionLaunchesResponse]
     """Makes every link to the session that was made before now useless; a player that is open ends with its next commit.
-    New links are made by LaunchSession. May be repeated. Fails with SESSION_NOT_FOUND.
+    New links are made by LaunchSession. May be repeated; under an `Idempotency-Key` the same request again voids nothing
+    that was made since. Fails with SESSION_NOT_FOUND.
     """
 
 @_typing.type_check_only
@@ -121,7 +122,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """
     RevokeSessionLaunches: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RevokeSessionLaunchesRequest, _session_service_pb2.RevokeSessionLaunchesResponse]  # type: ignore[assignment]
     """Makes every link to the session that was made before now useless; a player that is open ends with its next commit.
-    New links are made by LaunchSession. May be repeated. Fails with SESSION_NOT_FOUND.
+    New links are made by LaunchSession. May be repeated; under an `Idempotency-Key` the same request again voids nothing
+    that was made since. Fails with SESSION_NOT_FOUND.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -208,7 +210,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.RevokeSessionLaunchesResponse, _abc.Awaitable[_session_service_pb2.RevokeSessionLaunchesResponse]]:
         """Makes every link to the session that was made before now useless; a player that is open ends with its next commit.
-        New links are made by LaunchSession. May be repeated. Fails with SESSION_NOT_FOUND.
+        New links are made by LaunchSession. May be repeated; under an `Idempotency-Key` the same request again voids nothing
+        that was made since. Fails with SESSION_NOT_FOUND.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -83,9 +83,9 @@ class PlayerServiceStub:
     `{"commit", "base", "values", "ages", "initialized", "terminated", "wait"}`, where `values` has everything that changed
     since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
     is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` changes nothing, nor does one
-    that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with
-    CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were revoked, and
-    VALIDATION_ERROR.
+    that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers
+    `{"resendFrom"}`. Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
+    revoked, and VALIDATION_ERROR.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
     """
@@ -144,9 +144,9 @@ class PlayerServiceAsyncStub(PlayerServiceStub):
     `{"commit", "base", "values", "ages", "initialized", "terminated", "wait"}`, where `values` has everything that changed
     since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
     is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` changes nothing, nor does one
-    that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with
-    CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were revoked, and
-    VALIDATION_ERROR.
+    that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers
+    `{"resendFrom"}`. Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
+    revoked, and VALIDATION_ERROR.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
     """
@@ -250,9 +250,9 @@ class PlayerServiceServicer(metaclass=_abc_1.ABCMeta):
         `{"commit", "base", "values", "ages", "initialized", "terminated", "wait"}`, where `values` has everything that changed
         since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
         is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` changes nothing, nor does one
-        that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers `{"resendFrom"}`. Fails with
-        CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were revoked, and
-        VALIDATION_ERROR.
+        that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers
+        `{"resendFrom"}`. Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
+        revoked, and VALIDATION_ERROR.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
         """

@@ -184,11 +184,11 @@ def suspend(item: ItemState, course: Course) -> ItemState:
 
 
 def taken_up(session: Session, item: ItemState, course: Course) -> ItemState:
-    """An item as a new launch finds it. Who went away without leaving takes up what is not complete.
+    """An item as a new launch finds it. Who went away without ending the course takes it up where it was.
 
     Content that terminates while its tab is being closed seldom knows whether the learner will come back.
     """
-    if item.id != session.current_item or session.is_over or item.standing.completion is Completion.COMPLETED:
+    if item.id != session.current_item or session.is_over:
         return item
     return suspend(item, course)
 

@@ -79,9 +79,9 @@ export class Player {
     });
   }
 
-  /** Leaves the course: suspended if it is not complete, so that the next launch resumes. */
+  /** Leaves the course, to be taken up where it is: only the course itself may say that it is over. */
   exit() {
-    this.navigate(this.#status.completion === "completed" ? "exitAll" : "suspendAll");
+    this.navigate("suspendAll");
   }
 
   /** Returns the answer to a navigation; if nobody knows whether it took place, that of a new launch, which resumes. */

@@ -188,7 +188,9 @@ def taken_up(session: Session, item: ItemState, course: Course) -> ItemState:
 
     Content that terminates while its tab is being closed seldom knows whether the learner will come back.
     """
-    if item.id != session.current_item or session.is_over:
+    # RTE 4.2.8: these exits end the whole, even if the player was closed before it heard of them.
+    ends_all = item.is_terminated and item.values.get("cmi.exit") in ("time-out", "logout")
+    if item.id != session.current_item or session.is_over or ends_all:
         return item
     return suspend(item, course)
 

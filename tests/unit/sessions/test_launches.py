@@ -152,6 +152,13 @@ def test_whoever_closes_the_tab_takes_it_up_again(status: str) -> None:
     assert not has_ended(found)
 
 
+@pytest.mark.parametrize("leaving", ["time-out", "logout"])
+def test_a_course_that_ended_the_whole_is_not_taken_up(leaving: str) -> None:
+    course = course2004(sco("A"), sco("B"))
+    play = played(course, "A").committed({"cmi.location": "7", "cmi.exit": leaving}, terminated=True)
+    assert has_ended(taken_up(play.session, play.items["A"], course))
+
+
 def test_whoever_left_by_the_player_takes_up_nothing() -> None:
     course = course2004(sco("A"), sco("B"))
     play = played(course, "A").committed({"cmi.location": "7"}, terminated=True)

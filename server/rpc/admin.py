@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from server.domain.api_keys import ApiKey, Plan, Tenant, TenantUsage
 from server.gen.scorm.v1 import admin_service_pb2 as pb
 from server.gen.scorm.v1 import admin_service_pb2_grpc, api_key_pb2, tenant_pb2
+from server.rpc.times import timestamp
 from server.services.administration import Administration
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -92,8 +93,4 @@ def _api_key(key: ApiKey) -> api_key_pb2.ApiKey:
 
 
 def _timestamp(at: datetime | None) -> Timestamp | None:
-    if at is None:
-        return None
-    timestamp = Timestamp()
-    timestamp.FromDatetime(at)
-    return timestamp
+    return None if at is None else timestamp(at)

@@ -1,18 +1,17 @@
 """The servicer of `scorm.v1.ImportService`."""
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 import grpc
 from google.protobuf import json_format
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.domain.imports import ImportFailure, ImportJob
 from server.gen.scorm.v1 import import_job_pb2, import_service_pb2, import_service_pb2_grpc, pagination_pb2
 from server.rpc import context as calls
 from server.rpc.errors import render
 from server.rpc.idempotency import request_of, tell_created, tell_done
+from server.rpc.times import timestamp
 from server.services.imports import ImportPage, Imports
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -86,18 +85,12 @@ def to_message(job: ImportJob) -> import_job_pb2.ImportJob:
         bytes_total=job.bytes_total,
         package_id=str(job.package_id) if job.package_id else None,
         error=json_format.ParseDict(asdict(job.failure), import_job_pb2.ImportError()) if job.failure else None,
-        created_at=_timestamp(job.created_at),
-        started_at=_timestamp(job.started_at) if job.started_at else None,
-        finished_at=_timestamp(job.finished_at) if job.finished_at else None,
-        updated_at=_timestamp(job.updated_at),
+        created_at=timestamp(job.created_at),
+        started_at=timestamp(job.started_at) if job.started_at else None,
+        finished_at=timestamp(job.finished_at) if job.finished_at else None,
+        updated_at=timestamp(job.updated_at),
     )
 
 
 def _pagination(page: ImportPage) -> pagination_pb2.Pagination:
     return pagination_pb2.Pagination(page=page.page, limit=page.limit, total=page.total, total_pages=page.total_pages)
-
-
-def _timestamp(at: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(at)
-    return timestamp

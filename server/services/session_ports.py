@@ -7,9 +7,8 @@ from typing import Protocol
 from uuid import UUID
 
 from server.domain.etags import ANY, IfMatch
-from server.domain.packages import PackageSettings
 from server.domain.sessions.course import Course
-from server.domain.sessions.model import Completion, ItemState, Launch, Session, Standing, Success
+from server.domain.sessions.model import Completion, ItemState, Launch, Launched, Session, Standing, Success
 from server.domain.sessions.statements import Statement
 from server.services.ports import PageKey, Query
 
@@ -37,15 +36,6 @@ class Total:
     is_estimate: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaunchedPackage:
-    """A package as a session needs it when it is created."""
-
-    title: str
-    version: str
-    settings: PackageSettings
-
-
 class CourseStore(Protocol):
     """Manifests of packages."""
 
@@ -65,7 +55,7 @@ class SessionStore(Protocol):
         """As `get`; nobody else changes it until the transaction ends."""
         ...
 
-    def hold_package(self, *, tenant_id: UUID, package_id: UUID) -> Query[LaunchedPackage | None]:
+    def hold_package(self, *, tenant_id: UUID, package_id: UUID) -> Query[Launched | None]:
         """The package, which nobody deletes until the transaction ends."""
         ...
 

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from server.domain.errors import (
     Conflict,
-    DomainError,
     Faults,
     PackageNotFound,
     RevisionMismatch,
@@ -18,7 +17,7 @@ from server.domain.idempotency import KeyedRequest
 from server.domain.ids import new_id, parse_id
 from server.domain.sessions.course import Course
 from server.domain.sessions.launches import unlaunched
-from server.domain.sessions.model import ItemState, Launch, Launched, Session
+from server.domain.sessions.model import ItemState, Launch, Session
 from server.domain.sessions.run_data import run_values
 from server.domain.sessions.statements import Change, Teller
 from server.domain.sessions.updates import SessionUpdate, apply_update, faults_of, target_of
@@ -117,7 +116,7 @@ class Sessions:
                 user_id=wanted.user_id,
                 user_name=wanted.user_name,
                 attempt=latest.attempt + 1 if latest else 1,
-                package=Launched(title=package.title, version=package.version, settings=package.settings),
+                package=package,
                 redirect_url=wanted.redirect_url,
                 created_at=now,
                 updated_at=now,
@@ -270,7 +269,7 @@ class Sessions:
             await hold_package(self.stores, transaction, tenant_id=tenant_id, package_id=session.package_id)
             deleted = await transaction.run(self.stores.sessions.delete(**ids, if_match=condition))
             if deleted is None:
-                raise _why_not(session)
+                raise RevisionMismatch(current_etag=format_etag(session.revision))
             await transaction.finish(
                 self.stores.sessions.count([(deleted.standing, -1)], tenant_id=tenant_id, package_id=deleted.package_id)
             )
@@ -292,7 +291,3 @@ def _launch_id(text: str | None) -> UUID | None:
     if parsed is None:
         raise ValidationFailed.of("launch_id", _NO_LAUNCH)
     return parsed
-
-
-def _why_not(session: Session) -> DomainError:
-    return RevisionMismatch(current_etag=format_etag(session.revision))

@@ -9,9 +9,8 @@ from server.domain.etags import ANY, IfMatch
 from server.domain.manifest.json_form import from_json
 from server.domain.packages import PackageSettings
 from server.domain.sessions.course import Course
-from server.domain.sessions.model import Session
+from server.domain.sessions.model import Launched, Session
 from server.services.ports import Query
-from server.services.session_ports import LaunchedPackage
 from server.storage import tables
 from server.storage.session_rows import SESSION_COLUMNS, session_of, session_values
 from server.storage.sql import Row, any_row, first, nothing, param, statement
@@ -42,10 +41,10 @@ _OF_PACKAGE = (
 )
 
 
-def _launched(row: Row) -> LaunchedPackage:
+def _launched(row: Row) -> Launched:
     title, version, failed_completes, mastery_overrides_status = row
     settings = PackageSettings(failed_completes=failed_completes, mastery_overrides_status=mastery_overrides_status)
-    return LaunchedPackage(title=title, version=version, settings=settings)
+    return Launched(title=title, version=version, settings=settings)
 
 
 _HOLD_PACKAGE = statement(
@@ -109,7 +108,7 @@ class PostgresSessionRows:
         """As `get`; nobody else changes it until the transaction ends."""
         return _LOCK.bind(tenant=tenant_id, session=session_id)
 
-    def hold_package(self, *, tenant_id: UUID, package_id: UUID) -> Query[LaunchedPackage | None]:
+    def hold_package(self, *, tenant_id: UUID, package_id: UUID) -> Query[Launched | None]:
         """The package, which nobody deletes until the transaction ends."""
         return _HOLD_PACKAGE.bind(tenant=tenant_id, package=package_id)
 

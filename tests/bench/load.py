@@ -7,7 +7,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import cast
 
@@ -159,7 +159,7 @@ def _share(requests: Sequence[_Request], number: int, plan: Plan) -> Sequence[_R
     return own or [requests[number % len(requests)]]
 
 
-def _maker(requests: Sequence[_Request], until: float, latencies: list[float]):  # type: ignore[no-untyped-def]
+def _maker(requests: Sequence[_Request], until: float, latencies: list[float]) -> Callable[[], _Client]:
     return lambda: _Client(requests, until, latencies)
 
 

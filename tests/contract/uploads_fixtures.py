@@ -243,7 +243,7 @@ def endless() -> Awaitable[None]:
 
 async def until(condition: Callable[[], Any]) -> None:
     """Asks again and again, as another process cannot tell."""
-    for _ in range(500):
+    for _ in range(6000):
         if await asyncio.to_thread(condition):
             return
         await asyncio.sleep(0.01)

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from server.domain.manifest.model import Edition, Item, Manifest, Organization
-from server.domain.manifest.sequencing import DeliveryControls, Objective, Sequencing
+from server.domain.manifest.model import NO_SEQUENCING, Edition, Item, Manifest, Organization
+from server.domain.manifest.sequencing import ControlMode, DeliveryControls, Objective, Sequencing
 from server.domain.packages import PackageSettings
 from server.domain.sessions.commits import Commit, Committed, apply_commit
 from server.domain.sessions.course import Course
@@ -70,13 +70,13 @@ def course12(*items: Item) -> Course:
     return _course(Edition.SCORM_1_2, items)
 
 
-def course2004(*items: Item) -> Course:
+def course2004(*items: Item, flow: bool = False) -> Course:
     """A course of SCORM 2004."""
-    return _course(Edition.SCORM_2004_4TH, items)
+    return _course(Edition.SCORM_2004_4TH, items, Sequencing(control_mode=ControlMode(flow=flow)))
 
 
-def _course(edition: Edition, items: tuple[Item, ...]) -> Course:
-    organization = Organization(identifier="ORG", title="Fire drill", items=items or (sco(),))
+def _course(edition: Edition, items: tuple[Item, ...], sequencing: Sequencing = NO_SEQUENCING) -> Course:
+    organization = Organization(identifier="ORG", title="Fire drill", sequencing=sequencing, items=items or (sco(),))
     return Course.of(
         Manifest(
             identifier="M",

@@ -24,13 +24,15 @@ class DefaultSequencer:
     def start(self, course: Course, progress: Progress) -> Delivery:
         """In SCORM 2004 what was suspended, done or not, or else the first item (4th Ed. SN SB.2.3, SB.2.1).
 
-        In 1.2 where the learner was; if that is done, the first item that is not.
+        Who comes again to several items that do not flow, having ended the session, chooses. That nobody has to choose
+        the first time is more than SB.2.5 gives. In 1.2 where the learner was; if that is done, the first that is not.
         """
         open_now = self._openable(course, progress)
         first = next(iter(open_now), None)
         here = progress.current if progress.resumes and progress.current in open_now else None
         if course.version == "2004":
-            return Delivery(item=here or first)
+            chooses = here is None and progress.standings and course.only is None and not course.flows
+            return Delivery(item=None if chooses else here or first)
         if here is not None and not _is_done(progress, here):
             return Delivery(item=here)
         undone = (item for item in open_now if not _is_done(progress, item))

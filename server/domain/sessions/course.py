@@ -14,6 +14,7 @@ class Course:
     """A course as it is played. Made once for a package, whose manifest never changes.
 
     `keeps_shared_data`: the stores of adl.data outlive an attempt on the whole (SCORM 2004 4th Ed. CAM 3.4.1.10).
+    `flows`: the first item may be delivered without a choice (its sequencing control mode flow, SN 3.2.2).
     `size` is that of the manifest, in characters of its stored form.
     """
 
@@ -21,6 +22,7 @@ class Course:
     title: str
     language: str | None
     keeps_shared_data: bool
+    flows: bool
     items: tuple[Item, ...]
     size: int = 0
 
@@ -34,6 +36,7 @@ class Course:
             language=manifest.language,
             size=size,
             keeps_shared_data=organization.shared_data_global_to_system,
+            flows=organization.sequencing.control_mode.flow,
             items=organization.items,
         )
 

@@ -132,6 +132,19 @@ def test_a_course_ends_the_session_by_itself(
     assert player.get("cmi.entry") == entry
 
 
+def test_who_ended_a_course_of_several_items_chooses_how_to_go_on(customer: Customer, context: BrowserContext) -> None:
+    seat = customer.seat(course("2004", scos=2))
+    player = Player.open(context, seat.url)
+    player.set({"adl.nav.request": "exitAll", "cmi.completion_status": "incomplete"})
+    player.call("Terminate", "")
+    player.says("Your progress is saved")
+    player.button("Open again").click()
+    player.says("Choose how to go on")
+    player.page.get_by_role("navigation").get_by_role("button", name="Lesson 2").click()
+    player.sco("Lesson 2")
+    assert player.get("cmi.entry") == "ab-initio"
+
+
 def test_logout_of_scorm_12_ends_the_session(customer: Customer, context: BrowserContext) -> None:
     seat = customer.seat(course("1.2", scos=2))
     player = Player.open(context, seat.url)

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from server.domain.cmi.durations import parse_duration
 from server.domain.cmi.elements import Version
 from server.domain.cmi.model import model_of
+from server.domain.sequencing.navigation import NavigationRequest
 from server.domain.sessions.course import Course
 from server.domain.sessions.judge import decides_completion, decides_score, decides_success, judge
-from server.domain.sessions.launches import better, require_holder
+from server.domain.sessions.launches import better, leave, require_holder, suspend
 from server.domain.sessions.model import ItemState, Launch, RunTime, Session, Standing
 from server.domain.sessions.roll_up import overruled, roll_up, settle
 
@@ -21,6 +22,8 @@ SESSION_TIME = ("cmi.core.session_time", "cmi.session_time")
 # Of one run or launch. What is more is a mistake, and must not spoil the sums.
 MAX_SESSION_TIME_MS = 10 * 365 * 24 * 3600 * 1000
 _STORE = "adl.data."
+_REQUEST = "adl.nav.request"
+_ENDS = (NavigationRequest.EXIT_ALL, NavigationRequest.ABANDON_ALL)
 # Of an item: more than any course has been seen to store, and what a server can handle at once.
 MOST_CHARACTERS = 4 * 1024 * 1024
 MOST_ELEMENTS = 20_000
@@ -89,8 +92,11 @@ def apply_commit(
         applied=commit.number,
         is_initialized=item.is_initialized or commit.initialized or commit.terminated or bool(commit.values),
         is_terminated=commit.terminated,
+        is_suspended=item.is_suspended and not item.is_terminated,
     )
-    sharing = with_shared(session, values, course=course, item_id=item.id)
+    if commit.terminated and commit.values.get(_REQUEST) == NavigationRequest.SUSPEND_ALL:
+        stored = suspend(stored, course)
+    sharing = with_shared(_ended(session, item, commit, at), values, course=course, item_id=item.id)
     timed = count_time(sharing, stored, launch, values, course=course)
     set_at = {element: at - timedelta(milliseconds=commit.ages_ms.get(element, 0)) for element in values}
     written = decide(timed.session, timed.item, set_at, course=course, others=others)
@@ -108,6 +114,13 @@ def _reopens(item: ItemState, commit: Commit) -> bool:
     What merely repeats the end is told from that by its base: it knows nothing of the end.
     """
     return commit.initialized and (commit.base >= item.applied or not commit.terminated)
+
+
+def _ended(session: Session, item: ItemState, commit: Commit, at: datetime) -> Session:
+    """The session as the course leaves it by its own request (RTE 4.4.1): the player may be closed before it asks."""
+    if commit.terminated and commit.values.get(_REQUEST) in _ENDS:
+        return leave(session, suspends=False, at=at)
+    return replace(session, is_over=False) if item.is_terminated else session
 
 
 def _current(item: ItemState, commit: Commit, at: datetime) -> Mapping[str, str]:

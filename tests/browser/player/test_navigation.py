@@ -132,6 +132,20 @@ def test_a_course_ends_the_session_by_itself(
     assert player.get("cmi.entry") == entry
 
 
+@pytest.mark.parametrize(("request_", "entry"), [("suspendAll", "resume"), ("exitAll", "ab-initio")])
+def test_a_course_ends_the_session_even_if_its_player_is_closed_at_once(
+    customer: Customer, context: BrowserContext, request_: str, entry: str
+) -> None:
+    seat = customer.seat(course("2004"))
+    player = Player.open(context, seat.url)
+    player.page.route("**/navigate*", lambda route: route.abort())
+    player.set({"adl.nav.request": request_, "cmi.completion_status": "incomplete"})
+    player.is_saved()
+    player.call("Terminate", "")
+    player.page.close()
+    assert Player.open(context, seat.launch()).get("cmi.entry") == entry
+
+
 def test_who_ended_a_course_of_several_items_chooses_how_to_go_on(customer: Customer, context: BrowserContext) -> None:
     seat = customer.seat(course("2004", scos=2))
     player = Player.open(context, seat.url)

@@ -52,6 +52,22 @@ def test_one_faulty_element_does_not_lose_the_others() -> None:
     assert after.current.applied == 1
 
 
+@pytest.mark.parametrize(
+    ("request_", "is_over", "is_suspended"),
+    [("exitAll", True, False), ("abandonAll", True, False), ("suspendAll", False, True), ("continue", False, False)],
+)
+def test_a_course_that_ends_the_whole_is_heard_without_the_player(
+    request_: str, is_over: bool, is_suspended: bool
+) -> None:
+    asked = {"adl.nav.request": request_}
+    play = played(course2004()).committed(asked)
+    assert (play.session.is_over, play.current.is_suspended) == (False, False)
+    after, _ = play.apply(commit(2, asked, base=1, terminated=True))
+    assert (after.session.is_over, after.current.is_suspended) == (is_over, is_suspended)
+    again, _ = after.apply(commit(3, {}, base=2, initialized=True))
+    assert (again.session.is_over, again.current.is_suspended) == (False, False)
+
+
 def test_long_texts_are_stored_whole() -> None:
     text = "x" * 200_000
     values = {DATA: text, "cmi.interactions.0.id": "q", "cmi.interactions.0.student_response": text}

@@ -11,6 +11,9 @@ import { Line } from "./talk.js";
 
 const SAVED_WITHIN_MS = 5000;
 
+/** Requests after which nothing is delivered (adl.nav.request). */
+const ENDINGS = ["exitAll", "suspendAll", "abandonAll"];
+
 const page = JSON.parse(document.getElementById("data").textContent);
 const line = new Line(page.shellOrigin);
 let valid = page.valid;
@@ -51,8 +54,10 @@ function recording() {
       journal.initialize();
       commits.changed();
     },
-    terminated() {
+    terminated(request = "") {
       if (commits.over) return false;
+      // With the end, so that the server knows of it even if the player is closed now.
+      if (page.version === "2004" && ENDINGS.includes(request)) journal.put("adl.nav.request", request);
       journal.terminate();
       send();
       return true;
@@ -87,7 +92,7 @@ function publishApi() {
     },
     commit: recorder.send,
     terminated({ request = "", target } = {}) {
-      const kept = recorder.terminated();
+      const kept = recorder.terminated(request);
       line.tell({ kind: "run.terminated", request, ...(target && { target }) });
       return kept;
     },

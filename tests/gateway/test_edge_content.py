@@ -123,6 +123,7 @@ ESCAPES = [
 
 @pytest.mark.parametrize("path", ESCAPES)
 def test_no_path_leaves_the_packages_prefix(edge: Edge, path: str) -> None:
+    edge.bucket.objects.pop(f"{PREFIX}/x", None)
     edge.bucket.requests.clear()
     status, _ = raw(edge, f"/content/{edge.token()}/{path}")
     assert status in (400, 401, 404)
@@ -145,6 +146,7 @@ def test_no_path_leaves_the_packages_prefix(edge: Edge, path: str) -> None:
     ],
 )
 def test_no_form_of_request_target_leaves_the_prefix(edge: Edge, target: str) -> None:
+    edge.bucket.objects.pop(f"{PREFIX}/x", None)
     edge.bucket.requests.clear()
     status, _ = raw(edge, target.format(port=edge.port, token=edge.token(), other="a.b.c"))
     assert status in (400, 401, 404)

@@ -1,10 +1,12 @@
 """Commits that come late, twice or not at all change nothing that is right."""
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
-from playwright.sync_api import BrowserContext, Request, Route, expect
+from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
 from tests.browser.player.learners import Customer, Player, found
 from tests.factories.courses import course
@@ -161,19 +163,34 @@ def test_what_a_customer_has_written_since_is_not_overwritten_by_what_was_set_be
     seat.until(data={"cmi.location": "of the customer", "cmi.progress_measure": "0.5"}, page=player.page)
 
 
+def next_commit(page: Page) -> Callable[[], Route | None]:
+    """Holds the next commit back. The answer tells which, once it is on its way."""
+    held: list[Route] = []
+    page.route(COMMITS, lambda route: held.append(route), times=1)
+    return lambda: held[0] if held else None
+
+
 def test_what_a_customer_writes_within_the_second_after_a_change_stays(
     customer: Customer, context: BrowserContext
 ) -> None:
     seat = customer.seat(course("2004"))
     player = Player.open(context, seat.url)
     player.is_saved()
-    held: list[Route] = []
-    player.page.route(COMMITS, lambda route: held.append(route), times=1)
-    player.set({"cmi.location": "of the course", "cmi.progress_measure": "0.5"})
-    customer.ask("PUT", f"/api/v1/sessions/{seat.id}", {"cmi_data": {"cmi.location": "of the customer"}})
-    found(player.page, lambda: held or None)
-    assert body_of(held[0].request)["ages"]["cmi.location"] < 2000
-    held[0].continue_()
+    written_ms, age_ms = 0.0, -1
+    for turn in range(20):
+        # On a busy machine the customer may be later than the second.
+        if age_ms > written_ms:
+            break
+        held = next_commit(player.page)
+        began = time.monotonic()
+        player.set({"cmi.location": f"of the course, {turn}", "cmi.progress_measure": "0.5"})
+        customer.ask("PUT", f"/api/v1/sessions/{seat.id}", {"cmi_data": {"cmi.location": "of the customer"}})
+        written_ms = 1000 * (time.monotonic() - began)
+        commit = found(player.page, held)
+        age_ms = body_of(commit.request)["ages"]["cmi.location"]
+        commit.continue_()
+        player.is_saved()
+    assert age_ms > written_ms
     seat.until(data={"cmi.location": "of the customer", "cmi.progress_measure": "0.5"}, page=player.page)
 
 

@@ -52,7 +52,8 @@ def test_everything_has_a_name_and_a_role(customer: Customer, context: BrowserCo
 
 
 def focused(page: Page) -> str:
-    """The name of what has the keyboard."""
+    """The name of what has the keyboard. For a moment, on the way into a frame, nothing has."""
+    page.wait_for_function("document.activeElement !== document.body")
     return str(
         page.evaluate("document.activeElement.innerText || document.activeElement.title || document.activeElement.id")
     )

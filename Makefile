@@ -21,7 +21,7 @@ run: venv ## Runs everything on http://localhost:3001 (PORT, VAR_DIR, DATABASE_U
 
 test: venv-dev ## Runs every test; installs what they need, Chromium too (ARGS goes to pytest)
 	@$(BIN)/python -m tests.chromium
-	@exec $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@exec $(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 stress: venv-dev ## Runs the stress tests at full size and prints what they count (ARGS goes to pytest)
 	@$(BIN)/python -m tests.chromium

@@ -98,7 +98,7 @@ async def test_no_mutated_rest_request_is_answered_as_a_fault_of_the_server(
                 faults.append(f"{number}: {fault}: {request.encoded()[:600]!r}")
         wire.close()
 
-    await share(scale(400, 6000), work)
+    await share(scale(200, 6000), work)
     table(f"REST, {', '.join(mutations.paths)}", told)
     assert not faults, "\n".join(faults)
 
@@ -118,7 +118,7 @@ async def test_no_mutated_bytes_are_answered_as_a_fault_of_the_server(
             if any(status >= "500" for status in statuses) or (received and not received.startswith(b"HTTP/1.1 ")):
                 faults.append(f"{number}: {received[:300]!r}: {data[:600]!r}")
 
-    await share(scale(200, 2500), work)
+    await share(scale(100, 2500), work)
     table("bytes", told)
     assert not faults, "\n".join(faults)
 

@@ -64,7 +64,7 @@ async def test_uploads_and_deletes_are_whole_or_refused(impatient: Stack, scale:
         faults(impatient, REFUSED) as kinds,
         load.running(uploaders=4, deleters=1, readers=1),
     ):
-        while len(ledger.courses) < scale(20, 300):  # noqa: ASYNC110 - what is waited for has no event
+        while len(ledger.courses) < scale(8, 300):  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.1)
     found = await asyncio.to_thread(audit, impatient, key, ledger)
     print(table("Uploads and deletes on faulty storage", [("faults", dict(kinds)), *counted(ledger, found)]))
@@ -84,7 +84,7 @@ async def test_content_is_right_or_told_to_be_wrong(impatient: Stack, scale: Sca
     async with httpx.AsyncClient(timeout=30) as client, faults(impatient, match="GET /scorm/"):
 
         async def read(number: int) -> None:
-            for name in random.Random(number).choices(list(course.files), k=scale(20, 400)):
+            for name in random.Random(number).choices(list(course.files), k=scale(10, 400)):
                 outcomes[await outcome_of(client, root + quote(name), course.files[name])] += 1
 
         await asyncio.gather(*(read(number) for number in range(8)))

@@ -256,6 +256,8 @@ _FOLD = statement(
 _doomed = (
     select(sessions.c.session_id)
     .where(sessions.c.tenant_id == param("tenant", tables.UUID), sessions.c.package_id == param("package", tables.UUID))
+    # The first pages, which show none of them, have the least to skip then.
+    .order_by(*_NEWEST_FIRST)
     .limit(_LIMIT)
 )
 _DELETE_OF_PACKAGE = statement(

@@ -166,11 +166,20 @@ async def test_a_deleted_packages_sessions_are_gone_at_once_and_their_rows_soon(
     assert {one.package_id for one in page} == {kept}
     assert rows(dsns) == {"sessions": 6, "session_items": 6, "session_statements": 6}
     named: dict[str, Any] = {"database": operator_database, "sessions": UPKEEP, "tenant_id": host.tenant}
-    assert await delete_package_sessions(**named, package_id=gone) == 3
+    async with operator_database.write() as transaction:
+        assert await transaction.run(UPKEEP.delete_of_package(tenant_id=host.tenant, package_id=gone, limit=1)) == 1
+    assert learners(dsns, gone) == ["user-0", "user-1"]
+    assert await delete_package_sessions(**named, package_id=gone) == 2
     assert await delete_package_sessions(**named, package_id=gone) == 0
     # What was told of them stays.
     assert rows(dsns) == {"sessions": 3, "session_items": 3, "session_statements": 6}
     await assert_totals(dsns, host, [kept, gone], ["user-1"])
+
+
+def learners(dsns: Dsns, package: UUID) -> list[str]:
+    with psycopg.connect(dsns.owner) as connection:
+        found = connection.execute("select user_id from sessions where package_id = %s order by user_id", (package,))
+        return [user for (user,) in found]
 
 
 def rows(dsns: Dsns) -> dict[str, int]:

@@ -7,7 +7,6 @@ from typing import Protocol
 from uuid import UUID
 
 from server.domain.etags import ANY, IfMatch
-from server.domain.sessions.course import Course
 from server.domain.sessions.model import Completion, ItemState, Launch, Launched, Session, Standing, Success
 from server.domain.sessions.statements import Statement
 from server.services.ports import PageKey, Query
@@ -39,8 +38,8 @@ class Total:
 class CourseStore(Protocol):
     """Manifests of packages."""
 
-    def course(self, *, tenant_id: UUID, package_id: UUID) -> Query[Course | None]:
-        """What is played of the package."""
+    def manifest(self, *, tenant_id: UUID, package_id: UUID) -> Query[str | None]:
+        """That of a package, in its stored form."""
         ...
 
 

@@ -6,9 +6,7 @@ from sqlalchemy import ARRAY, BigInteger, Text, any_, delete, or_, select, updat
 from sqlalchemy.dialects import postgresql
 
 from server.domain.etags import ANY, IfMatch
-from server.domain.manifest.json_form import from_json
 from server.domain.packages import PackageSettings
-from server.domain.sessions.course import Course
 from server.domain.sessions.model import Launched, Session
 from server.services.ports import Query
 from server.storage import tables
@@ -54,10 +52,10 @@ _HOLD_PACKAGE = statement(
     .with_for_update(key_share=True, read=True),
     first(_launched),
 )
-_COURSE = statement(
-    "sessions.course",
+_MANIFEST = statement(
+    "sessions.manifest",
     select(packages.c.manifest.cast(Text())).where(*_OF_PACKAGE),
-    first(lambda row: Course.of(from_json(row[0]), size=len(row[0]))),
+    first(lambda row: str(row[0])),
 )
 
 _INSERT = statement(
@@ -142,6 +140,6 @@ class PostgresSessionRows:
 class PostgresCourses:
     """Keeps `server.services.session_ports.CourseStore`."""
 
-    def course(self, *, tenant_id: UUID, package_id: UUID) -> Query[Course | None]:
-        """What is played of the package."""
-        return _COURSE.bind(tenant=tenant_id, package=package_id)
+    def manifest(self, *, tenant_id: UUID, package_id: UUID) -> Query[str | None]:
+        """That of a package, in its stored form."""
+        return _MANIFEST.bind(tenant=tenant_id, package=package_id)

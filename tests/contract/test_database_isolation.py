@@ -220,7 +220,7 @@ async def queries_of_sessions(database: PostgresDatabase, tenant: UUID) -> list[
         store.lock(**ids),
         store.hold_package(tenant_id=tenant, package_id=session.package_id),
         store.latest(tenant_id=tenant, package_id=session.package_id, user_id="ada"),
-        PostgresCourses().course(tenant_id=tenant, package_id=session.package_id),
+        PostgresCourses().manifest(tenant_id=tenant, package_id=session.package_id),
         host.stores.items.all(**ids),
         host.stores.items.get(**ids, item_id=link.item_id),
         host.stores.items.standings(**ids),

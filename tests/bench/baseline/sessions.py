@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from server.domain.cmi.durations import format_iso
 from server.domain.etags import format_etag, parse_if_match
 from server.domain.ids import new_id
+from server.domain.manifest import from_json
 from server.domain.sequencing.default import DefaultSequencer
 from server.domain.sessions import model as domain
 from server.domain.sessions.answers import situation
@@ -105,11 +106,11 @@ class Updated(BaseModel):
 async def course_of(session: domain.Session) -> Course:
     found = courses.get(session.package_id)
     if found is None:
-        query = COURSES.course(tenant_id=session.tenant_id, package_id=session.package_id)
-        (found,) = await read_all(session.tenant_id, query)
-        if found is None:
+        query = COURSES.manifest(tenant_id=session.tenant_id, package_id=session.package_id)
+        (manifest,) = await read_all(session.tenant_id, query)
+        if manifest is None:
             raise HTTPException(404)
-        courses[session.package_id] = found
+        found = courses[session.package_id] = Course.of(from_json(manifest), size=len(manifest))
     return found
 
 

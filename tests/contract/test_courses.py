@@ -47,7 +47,7 @@ async def test_a_long_manifest_is_read_beside_everything_else(
 
     monkeypatch.setattr(courses, "_read", slowly)
     waiting = asyncio.create_task(found(host, long))
-    while not (host.stores.courses._reading.locked() or waiting.done()):
+    while not (host.stores.courses._reading.locked() or waiting.done()):  # noqa: ASYNC110 - it has no event
         await asyncio.sleep(0)
     assert await found(host, short) is not None
     assert not waiting.done()

@@ -84,7 +84,8 @@ class PlayerServiceStub:
     since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
     is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` changes nothing, nor does one
     that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers
-    `{"resendFrom"}`. Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
+    `{"resendFrom"}`. With `terminated`, an adl.nav.request of exitAll, abandonAll or suspendAll ends or suspends the
+    session (SCORM 2004 4th Ed. RTE 4.4.1). Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
     revoked, and VALIDATION_ERROR.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
@@ -145,7 +146,8 @@ class PlayerServiceAsyncStub(PlayerServiceStub):
     since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
     is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` changes nothing, nor does one
     that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers
-    `{"resendFrom"}`. Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
+    `{"resendFrom"}`. With `terminated`, an adl.nav.request of exitAll, abandonAll or suspendAll ends or suspends the
+    session (SCORM 2004 4th Ed. RTE 4.4.1). Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
     revoked, and VALIDATION_ERROR.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
@@ -251,7 +253,8 @@ class PlayerServiceServicer(metaclass=_abc_1.ABCMeta):
         since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
         is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` changes nothing, nor does one
         that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers
-        `{"resendFrom"}`. Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
+        `{"resendFrom"}`. With `terminated`, an adl.nav.request of exitAll, abandonAll or suspendAll ends or suspends the
+        session (SCORM 2004 4th Ed. RTE 4.4.1). Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
         revoked, and VALIDATION_ERROR.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above

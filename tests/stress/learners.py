@@ -147,7 +147,11 @@ class Learner:
             await asyncio.sleep(0.3)
 
     async def _loaded(self, context: BrowserContext) -> Page | None:
-        page = await context.new_page()
+        try:
+            page = await asyncio.wait_for(context.new_page(), 30)
+        except TimeoutError:
+            await self.browser.kill()  # it has lost a process that it cannot do without
+            return None
         try:
             await page.goto(self.url, wait_until="commit")
             await page.locator(READY).wait_for(state="attached", timeout=20_000)
@@ -207,7 +211,8 @@ class Learner:
         self.ledger.taking_over(self.session, now_ms())
         try:
             second = await self._loaded(await self.browser.context())
-            assert second is not None
+            if second is None:
+                return
             async with _closing(second):
                 await self._go(second)
                 await asyncio.sleep(self.chance.uniform(0.2, 2))

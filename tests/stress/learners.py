@@ -16,7 +16,8 @@ from tests.stress.learners_course import STORED, now_ms
 from tests.stress.learners_ledger import Ledger
 
 READY = "body[data-ready]"
-OPENED_SECONDS = 150.0
+OPENED_SECONDS = 400.0
+STUCK_SECONDS = 180.0
 # Courses never write it: what a customer writes there must stay.
 CUSTOMERS = {"1.2": "cmi.student_preference.audio", "2004": "cmi.learner_preference.audio_level"}
 _STORED = f"""Object.keys(localStorage).filter((name) => name.startsWith(`{STORED}${{id}}/`))
@@ -104,13 +105,22 @@ class Learner:
         for _ in range(3):
             async with _closing(await self._open("reopened")) as page:
                 try:
-                    if await self._go(page):
-                        await self._act(page)
-                        return
+                    async with asyncio.timeout(STUCK_SECONDS):
+                        if await self._go(page):
+                            await self._act(page)
+                            return
                     self.ways["found no course"] += 1  # its page was lost on the way
                 except Error:
                     self.ways["died in use"] += 1  # the tab or the browser was killed
                     return
+                except TimeoutError:
+                    await self._end_stuck_browser()
+                    return
+
+    async def _end_stuck_browser(self) -> None:
+        """A browser that has lost a process which it cannot do without answers nothing, ever."""
+        self.ways["browser was stuck"] += 1
+        await self.browser.kill()
 
     async def _act(self, page: Page) -> None:
         for _ in range(self.chance.randint(1, 3)):
@@ -136,29 +146,27 @@ class Learner:
         """Opens the session and waits until the course is there; compares what the server has then."""
         deadline = asyncio.get_running_loop().time() + OPENED_SECONDS
         while True:
-            with contextlib.suppress(Error):
-                context = await self.browser.context()
-                page = await self._loaded(context)
-                if page is not None:
+            try:
+                async with asyncio.timeout(STUCK_SECONDS):
+                    page = await self._loaded(await self.browser.context())
                     await self._compare(page, why)
                     return page
+            except Error:
+                pass
+            except TimeoutError:
+                await self._end_stuck_browser()
             if asyncio.get_running_loop().time() > deadline:
                 raise AssertionError(f"session {self.session} does not open any more")
             await asyncio.sleep(0.3)
 
-    async def _loaded(self, context: BrowserContext) -> Page | None:
-        try:
-            page = await asyncio.wait_for(context.new_page(), 30)
-        except TimeoutError:
-            await self.browser.kill()  # it has lost a process that it cannot do without
-            return None
+    async def _loaded(self, context: BrowserContext) -> Page:
+        page = await context.new_page()
         try:
             await page.goto(self.url, wait_until="commit")
             await page.locator(READY).wait_for(state="attached", timeout=20_000)
             return page
         except Error:
-            with contextlib.suppress(Error):
-                await page.close()
+            await _close(page)
             raise
 
     async def _compare(self, page: Page, why: str) -> None:
@@ -211,16 +219,13 @@ class Learner:
         self.ledger.taking_over(self.session, now_ms())
         try:
             second = await self._loaded(await self.browser.context())
-            if second is None:
-                return
             async with _closing(second):
                 await self._go(second)
                 await asyncio.sleep(self.chance.uniform(0.2, 2))
                 await page.close(run_before_unload=self.chance.random() < 0.5)
                 await asyncio.sleep(self.chance.uniform(0.2, 1))
         finally:
-            with contextlib.suppress(Error):
-                await page.close()
+            await _close(page)
             self.ledger.taken_over(self.session)
 
     async def _leave(self, page: Page) -> None:
@@ -245,8 +250,12 @@ async def _closing(page: Page) -> Any:
     try:
         yield page
     finally:
-        with contextlib.suppress(Error):
-            await page.close()
+        await _close(page)
+
+
+async def _close(page: Page) -> None:
+    with contextlib.suppress(Error, TimeoutError):
+        await asyncio.wait_for(page.close(), 20)
 
 
 async def _is_sco(frame: Frame) -> bool:

@@ -170,7 +170,7 @@ class Playing:
 
     async def _leave(self, transaction: Transaction, step: "Step", *, suspends: bool, at: datetime) -> Change:
         left = leave(step.session, suspends=suspends, at=at)
-        item = await self._item(transaction, step.session, step.session.current_item or "") if suspends else None
+        item = None if left.is_over else await self._item(transaction, left, left.current_item or "")
         suspended = suspend(item, step.course) if item is not None else None
         return Change(before=step.before, after=left, item_before=item, item_after=suspended, launch=step.launch)
 

@@ -37,7 +37,7 @@ def open_launch(session: Session, launch: Launch, *, course: Course, at: datetim
     """The launch's player takes the session, from whoever had it."""
     shared = session.shared if course.keeps_shared_data or not session.is_over else {}
     return (
-        replace(session, holder=launch.number, is_over=False, shared=shared, updated_at=at),
+        replace(session, holder=launch.number, shared=shared, updated_at=at),
         replace(launch, opened_at=at, is_review=session.runs > 0 and is_settled(session.standing)),
     )
 
@@ -106,7 +106,7 @@ def open_item(
     times = {**launch.items, item.id: RunTime(earlier_ms=before.ms, run=run)}
     settled = settle(session, roll_up(course, {**others, item.id: standing}))
     return Opened(
-        session=replace(settled, runs=run, current_item=item.id, updated_at=at),
+        session=replace(settled, runs=run, current_item=item.id, is_over=False, updated_at=at),
         item=opened,
         launch=replace(launch, items=times),
     )
@@ -196,5 +196,5 @@ def taken_up(session: Session, item: ItemState, course: Course) -> ItemState:
 
 
 def leave(session: Session, *, suspends: bool, at: datetime) -> Session:
-    """The learner leaves the player. `suspends`: to take it up again where it is."""
-    return replace(session, is_over=not suspends, updated_at=at)
+    """The learner leaves the player. `suspends`: to take it up again where it is, unless it had been ended before."""
+    return replace(session, is_over=session.is_over or not suspends, updated_at=at)

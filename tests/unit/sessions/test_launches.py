@@ -293,8 +293,10 @@ def test_shared_data_outlive_an_attempt_on_the_whole_where_the_manifest_says_so(
         assert play.launched().session.shared == {"T": "x"}
 
 
-def test_leaving_is_over_until_the_next_launch() -> None:
+def test_what_was_ended_is_over_until_something_is_opened() -> None:
     left = leave(session(), suspends=False, at=NOW)
     assert left.is_over
-    assert not replace(untouched(course12()), session=left).launched().session.is_over
+    launched = replace(untouched(course12()), session=left).launched()
+    assert leave(launched.session, suspends=True, at=NOW).is_over
+    assert not launched.opened().session.is_over
     assert item().run == 0

@@ -110,8 +110,9 @@ class Learner:
                             await self._act(page)
                             return
                     self.ways["found no course"] += 1  # its page was lost on the way
-                except Error:
+                except Error as error:
                     self.ways["died in use"] += 1  # the tab or the browser was killed
+                    self.ledger.tell(self.session, f"died in use: {str(error)[:60]}")
                     return
                 except TimeoutError:
                     await self._end_stuck_browser()
@@ -120,6 +121,7 @@ class Learner:
     async def _end_stuck_browser(self) -> None:
         """A browser that has lost a process which it cannot do without answers nothing, ever."""
         self.ways["browser was stuck"] += 1
+        self.ledger.tell(self.session, "its browser is stuck")
         await self.browser.kill()
 
     async def _act(self, page: Page) -> None:
@@ -148,11 +150,13 @@ class Learner:
         while True:
             try:
                 async with asyncio.timeout(STUCK_SECONDS):
+                    self.ledger.tell(self.session, f"opening, {why}")
                     page = await self._loaded(await self.browser.context())
+                    self.ledger.tell(self.session, "open")
                     await self._compare(page, why)
                     return page
-            except Error:
-                pass
+            except Error as error:
+                self.ledger.tell(self.session, f"did not open: {str(error)[:60]}")
             except TimeoutError:
                 await self._end_stuck_browser()
             if asyncio.get_running_loop().time() > deadline:
@@ -241,6 +245,7 @@ class Learner:
             return
         way = self.chance.choice(sorted(ways))
         self.ways[way] += 1
+        self.ledger.tell(self.session, way)
         await ways[way]()
         await asyncio.sleep(self.chance.choice([0.0, 0.05, 0.5, 1.5]))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from server.domain.cmi.durations import parse_duration
-from tests.stress.learners_course import KEPT, STATUS, TIME, number_in
+from tests.stress.learners_course import KEPT, STATUS, TIME, now_ms, number_in
 
 _TIMES = ("cmi.core.session_time", "cmi.session_time")
 # Chromium writes storage to disk after five seconds, and then no more often than once a minute.
@@ -24,7 +24,15 @@ class Commit:
     run: int
     item: str
     number: int
+    base: int
     values: Mapping[str, str]
+    terminated: bool = False
+
+    @property
+    def told(self) -> str:
+        """For people."""
+        names = " ".join(f"{name}={text[:20]}" for name, text in self.values.items())
+        return f"{self.launch}.{self.run} #{self.number} base {self.base}{' T' * self.terminated}: {names}"
 
 
 class Place(NamedTuple):
@@ -73,8 +81,13 @@ class Ledger:
     locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     counts: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
+    history: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     excused: Counter[str] = field(default_factory=Counter)
     _excused: set[tuple[Place, Promise]] = field(default_factory=set)
+
+    def tell(self, session: str, text: str) -> None:
+        """Something that happened to a session, for whoever has to find out why it is broken."""
+        self.history[session].append(f"{now_ms() % 10_000_000:>7} {text}")
 
     def heard(self, text: str) -> None:
         """A line of a page's console."""
@@ -82,6 +95,10 @@ class Ledger:
             return
         said = json.loads(text.removeprefix(KEPT))
         self.counts["commits that returned true"] += 1
+        promised = " ".join(f"{element}={number}" for element, number in said["values"].items())
+        self.tell(
+            said["session"], f"promised at {said['at'] % 10_000_000} in {said['launch']}.{said['run']}: {promised}"
+        )
         for element, number in said["values"].items():
             place = Place(said["session"], said["item"], element)
             self.kept[place].append(Promise(number, said["at"], said["launch"], said["run"]))
@@ -96,21 +113,25 @@ class Ledger:
 
     def taking_over(self, session: str, at: int) -> None:
         """A second window is about to open the session."""
+        self.tell(session, "a second window")
         self.takers[session] = at
 
     def taken_over(self, session: str) -> None:
         """The first window is closed."""
+        self.tell(session, "the first window is closed")
         self.takers.pop(session, None)
 
     def launched(self, session: str, launch: int) -> None:
         """A launch holds the session now."""
         self.counts["launches"] += 1
+        self.tell(session, f"launch {launch}")
         if session in self.takers:
             self.overtook[session].setdefault(launch, self.takers[session])
 
     def sent(self, commit: Commit) -> None:
         """A commit is about to reach the server, perhaps."""
         self.counts["commits sent"] += 1
+        self.tell(commit.session, f"sent {commit.told}")
         self._time_of(commit, self.told[commit.session])
 
     def _time_of(self, commit: Commit, runs: dict[tuple[int, int, str], int]) -> None:
@@ -122,6 +143,8 @@ class Ledger:
     def answered(self, commit: Commit, status: int, answer: Mapping[str, Any]) -> None:
         """The server has answered it."""
         self.counts[f"answers {status}" if status != 200 else "commits acknowledged"] += 1
+        applied = {name: answer[name] for name in ("applied", "resendFrom") if name in answer}
+        self.tell(commit.session, f"answered {status} {applied} to {commit.told}")
         if answer.get("rejected"):
             self.broken.append(f"rejected: {answer['rejected']}")
         if answer.get("applied") != commit.number:

@@ -136,6 +136,8 @@ def _commit(path: str, body: bytes) -> Commit | None:
         run=claims["run"],
         item=claims["item"],
         number=said["commit"],
+        base=said["base"],
+        terminated=said.get("terminated", False),
         values=said["values"],
     )
 

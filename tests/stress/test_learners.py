@@ -5,7 +5,7 @@ import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -199,7 +199,14 @@ class Torture:
             ("broken", len(ledger.broken)),
             *((f"excused: {reason}", number) for reason, number in ledger.excused.items()),
         ]
-        return table(title, rows)
+        return "\n".join([table(title, rows), *self._histories()])
+
+    def _histories(self) -> Iterator[str]:
+        """What happened to the sessions that are broken."""
+        for learner in self.learners:
+            if faults := [text for text in self.ledger.broken if learner.session in text]:
+                kills = [kill % 10_000_000 for kill in learner.browser.kills_ms]
+                yield from (*faults, f"its browser was killed at {kills}", *self.ledger.history[learner.session])
 
 
 async def test_what_learners_were_told_is_kept_survives_everything(stack: Stack, tmp_path: Path, scale: Scale) -> None:

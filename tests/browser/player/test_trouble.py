@@ -2,6 +2,7 @@
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Route, expect
 
@@ -29,6 +30,30 @@ def test_what_a_page_that_is_stuck_has_kept_is_saved_before_the_next_one(
     player.set(KEPT)
     player.button("Next").click()
     player.sco("Lesson 2")
+    assert seat.data_of("ITEM-1")["cmi.location"] == "page 7"
+
+
+def test_what_a_stuck_page_has_kept_is_saved_before_the_launch_that_a_lost_answer_leads_to(
+    customer: Customer, context: BrowserContext
+) -> None:
+    seat = customer.seat(course("2004", scos=2))
+    player = Player.open(context, seat.url)
+    player.sco("Lesson 1")
+    player.is_saved()
+    asked: list[str] = []
+    context.route(COMMITS, lambda route: route.continue_() if asked else route.abort())
+
+    def lose_the_answer(route: Route) -> None:
+        asked.append(route.request.url)
+        httpx.post(route.request.url, content=route.request.post_data).raise_for_status()
+        route.abort()
+
+    context.route("**/navigate", lose_the_answer, times=1)
+    player.run_page().evaluate(STUCK)
+    player.set(KEPT)
+    player.button("Next").click()
+    player.sco("Lesson 2")
+    assert seat.read()["launches"] == 2
     assert seat.data_of("ITEM-1")["cmi.location"] == "page 7"
 
 

@@ -63,9 +63,13 @@ export class Player {
   start() {
     return this.#guarded(async () => {
       this.#over.busy("Opening the course …");
-      const before = () => (this.#data.preview ? undefined : recovered(this.#data, this.#waiting));
-      await this.#take(await this.#server.launch(before), { focus: false });
+      await this.#take(await this.#launched(), { focus: false });
     });
+  }
+
+  /** A launch makes stale what earlier run pages have left: that is sent before. */
+  #launched() {
+    return this.#server.launch(() => (this.#data.preview ? undefined : recovered(this.#data, this.#waiting)));
   }
 
   /** Asks for navigation, after the course was closed and all of it was saved. */
@@ -90,7 +94,7 @@ export class Player {
       return await this.#server.navigate(body);
     } catch (error) {
       if (!(error instanceof Unknown)) throw error;
-      return this.#server.launch();
+      return this.#launched();
     }
   }
 

@@ -56,6 +56,7 @@ def parse_commit(body: bytes, link: RunLink) -> Commit:
     text = _inflated(body) if body.startswith(_GZIP_MAGIC) else body
     given, faults = parse_object(text, what="The commit", limit_bytes=MAX_BYTES), Faults()
     number, base = (faults.of(partial(_whole, given, name)) for name in ("commit", "base"))
+    known = faults.of(partial(_whole, given, "known")) if "known" in given else None
     values = faults.of(lambda: _values(given.get("values")))
     ages = faults.of(lambda: _ages(given.get("ages", {})))
     flags = ("initialized", "terminated", "wait")
@@ -71,6 +72,7 @@ def parse_commit(body: bytes, link: RunLink) -> Commit:
         initialized=bool(initialized),
         terminated=bool(terminated),
         waits=bool(waits),
+        known=known,
     )
 
 

@@ -121,12 +121,11 @@ class Ledger:
         self.tell(session, "the first window is closed")
         self.takers.pop(session, None)
 
-    def launched(self, session: str, launch: int) -> None:
-        """A launch holds the session now."""
+    def launched(self, session: str, launch: int, asked: int) -> None:
+        """A launch holds the session, since it was asked for: perhaps by a tab that is gone, and late."""
         self.counts["launches"] += 1
         self.tell(session, f"launch {launch}")
-        if session in self.takers:
-            self.overtook[session].setdefault(launch, self.takers[session])
+        self.overtook[session].setdefault(launch, self.takers.get(session, asked))
 
     def sent(self, commit: Commit) -> None:
         """A commit is about to reach the server, perhaps."""

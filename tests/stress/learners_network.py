@@ -15,6 +15,7 @@ from uuid import UUID
 
 import httpx
 
+from tests.stress.learners_course import now_ms
 from tests.stress.learners_ledger import Commit, Ledger
 
 _OF_ONE_CONNECTION = {"connection", "proxy-connection", "transfer-encoding", "content-length", "content-encoding"}
@@ -106,6 +107,7 @@ class Network:
         if commit is not None:
             self.ledger.sent(commit)
         sent = {name: value for name, value in headers.items() if name not in _OF_ONE_CONNECTION}
+        began = now_ms()
         response = await self._client.request(method, url, headers=sent, content=body)
         if commit is not None:
             self.ledger.answered(commit, response.status_code, response.json() if response.is_success else {})
@@ -115,7 +117,7 @@ class Network:
             claims = _claims(path.split("/")[3])
             self.ledger.reviews.add((str(UUID(claims["session"])), claims["launch"], claims["run"]))
         elif method == "POST" and path.endswith("/launch") and response.is_success:
-            self.ledger.launched(_session(path), response.json()["launch"]["number"])
+            self.ledger.launched(_session(path), response.json()["launch"]["number"], began)
         kept = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_ONE_CONNECTION]
         lines = [
             f"HTTP/1.1 {response.status_code} {response.reason_phrase}",

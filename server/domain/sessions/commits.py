@@ -35,7 +35,8 @@ class Commit:
     """What a player sends. `launch` and `run` say where the values come from.
 
     `waits`: what it is based on is under way, and nobody will hear the answer. `ages_ms` tells how long ago an element
-    was set, where that is more than a moment.
+    was set, where that is more than a moment. `known` is there if it was made from what a browser had stored, and is
+    the greatest number that was taken until then: a browser that is killed forgets what it stored last.
     """
 
     launch: int
@@ -47,6 +48,7 @@ class Commit:
     initialized: bool = False
     terminated: bool = False
     waits: bool = False
+    known: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,8 @@ def apply_commit(
     """Applies the commit. `others` are the standings of the items that were opened. Raises TakenOver."""
     require_holder(session, commit.launch)
     unchanged = Committed(session=session, item=item, launch=launch, changed=False)
+    if commit.known is not None and commit.known < item.applied:
+        commit = _lacking(item, commit)
     # An item that was opened again, or has told that it ended: whatever comes now is late.
     if commit.run < item.run or commit.number <= item.applied or (item.is_terminated and not _reopens(item, commit)):
         return unchanged
@@ -106,6 +110,12 @@ def apply_commit(
         launch=timed.launch,
         rejected=rejected,
     )
+
+
+def _lacking(item: ItemState, commit: Commit) -> Commit:
+    """What the item lacks of a commit that knows nothing of those that came after it was stored: they had the rest."""
+    lacking = {element: value for element, value in own(commit.values).items() if element not in item.values}
+    return replace(commit, values=lacking, initialized=False, terminated=False)
 
 
 def _reopens(item: ItemState, commit: Commit) -> bool:

@@ -1,6 +1,7 @@
 """What the browser has kept goes to the server before the next launch, which would make it stale, begins."""
 
 import contextlib
+import json
 from collections.abc import Mapping
 
 import psutil
@@ -96,3 +97,21 @@ def test_what_lay_here_for_long_is_still_tried(customer: Customer, context: Brow
     seat = left_with_unsent(customer, context)
     context.add_init_script("{ const now = Date.now; Date.now = () => now() + 120 * 24 * 3600 * 1000; }")
     assert Player.open(context, seat.url).get("cmi.location") == "page 7"
+
+
+def test_what_a_killed_browser_still_knows_takes_nothing_back(customer: Customer, context: BrowserContext) -> None:
+    seat = customer.seat(course("2004"))
+    player = Player.open(context, seat.url)
+    player.is_saved()
+    player.set({"cmi.location": "page 1", "cmi.progress_measure": "0.1"})
+    # Chromium writes to disk some seconds later: this is what is found there.
+    old = player.run_page().evaluate("Object.entries(localStorage)")
+    assert any(name.endswith("/cmi.location") for name, _ in old)
+    player.set({"cmi.location": "page 7"})
+    seat.until(data={"cmi.location": "page 7"}, page=player.page)
+    player.is_saved()
+    player.page.close()
+    put_back = f"for (const one of {json.dumps(old)}) localStorage.setItem(...one);"
+    context.add_init_script(f"if (location.pathname.endsWith('recover.html')) {put_back}")
+    player = Player.open(context, seat.url)
+    assert (player.get("cmi.location"), player.get("cmi.progress_measure")) == ("page 7", "0.1")

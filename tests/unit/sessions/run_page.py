@@ -96,6 +96,19 @@ class RunPage:
         page.initialize()
         return page
 
+    def stored(self) -> Commit:
+        """What would be recovered if the browser were killed now, and forgot whatever is stored from now on."""
+        return Commit(
+            launch=self.launch,
+            run=self.run,
+            number=self._next + 1000,
+            base=self._base,
+            values={name: self.values[name] for name in self.pending},
+            initialized=self.initialized_pending,
+            terminated=self.terminated_pending,
+            known=self._next - 1,
+        )
+
     def hear(self, answer: Committed, *, to: int) -> None:
         """Takes the server's answer to a commit, however late."""
         if answer.resend_from is not None:

@@ -139,6 +139,28 @@ def test_the_server_ends_with_what_the_course_has_set_however_often_its_page_is_
     assert under_way.play.current.is_terminated == under_way.page.terminated
 
 
+@settings(max_examples=400, deadline=None)
+@given(steps, steps, places)
+@example([("set", LONG), ("whole", None)], [("set", LONG), ("whole", None), ("deliver", 1), ("deliver", 0)], 0)
+def test_what_a_killed_browser_still_knows_takes_nothing_back(
+    before: list[tuple[str, object]], after: list[tuple[str, object]], late: int
+) -> None:
+    under_way = wire()
+    for step in before:
+        under_way.do(*step)
+    recovered = under_way.page.stored()
+    for step in after:
+        under_way.do(*step)
+    had_ended = under_way.play.current.is_terminated
+    applied = under_way.play.current.applied
+    under_way.deliver(recovered)
+    now = under_way.play.current
+    for element, value in recovered.values.items():
+        assert element == TIME or int(now.values[element]) >= int(value) or applied > (recovered.known or 0)
+    assert now.is_terminated >= had_ended
+    under_way.do("deliver", late)
+
+
 @settings(max_examples=200, deadline=None)
 @given(steps, st.permutations(range(30)))
 def test_what_comes_late_or_again_changes_nothing_once_all_is_stored(

@@ -68,6 +68,18 @@ def test_a_course_that_ends_the_whole_is_heard_without_the_player(
     assert (again.session.is_over, again.current.is_suspended) == (False, False)
 
 
+def test_of_what_is_older_than_the_server_only_what_is_lacking_is_taken() -> None:
+    play = played(course12()).committed({DATA: "one"}).committed({DATA: "two"}, terminated=True)
+    old = commit(1002, {DATA: "one", TIME: "00:00:10", STATUS: "incomplete"}, known=1, initialized=True)
+    ended, answer = play.apply(old)
+    assert (answer.changed, answer.item.applied, ended) == (False, 2, play)
+    running = played(course12()).committed({DATA: "one"}).committed({DATA: "two"})
+    after, answer = running.apply(old)
+    assert (after.current.values, answer.item.applied) == ({DATA: "two", TIME: "00:00:10", STATUS: "incomplete"}, 1002)
+    same, _ = running.apply(replace(old, known=2))
+    assert same.current.values[DATA] == "one"
+
+
 def test_long_texts_are_stored_whole() -> None:
     text = "x" * 200_000
     values = {DATA: text, "cmi.interactions.0.id": "q", "cmi.interactions.0.student_response": text}

@@ -25,15 +25,15 @@ export class Journal {
 
   /**
    * @param {{storage: Storage | null, page: {session: string, launch: number, run: number, token: string,
-   *   commitUrl: string, acknowledged: number}}} options
+   *   commitUrl: string, acknowledged: number, values?: Record<string, string>}}} options values are the server's
    */
   constructor({ storage, page }) {
     this.#storage = storage;
     this.#key = headerKey(page);
-    const { token, commitUrl, launch, run, acknowledged } = page;
+    const { token, commitUrl, launch, run, acknowledged, values = {} } = page;
     this.#header = { token, commitUrl, launch, run, next: acknowledged + 1, base: acknowledged, at: 0 };
     Object.assign(this.#header, { initialized: false, terminated: false });
-    this.#resume();
+    this.#resume(values);
   }
 
   /** What an earlier load of this same page left here: the data model starts with it. */
@@ -189,9 +189,15 @@ export class Journal {
     this.#storage = null;
   }
 
-  #resume() {
+  #resume(stored) {
     const header = this.#storage && readHeader(this.#storage, this.#key);
     if (!header) return;
+    // A browser that was killed forgets what it stored last: the server has all of this, or what came after it.
+    const isOld = header.next <= this.#header.base;
+    for (const element of isOld ? readValues(this.#storage, this.#key).keys() : []) {
+      if (element in stored) this.#storage.removeItem(`${this.#key}/${element}`);
+    }
+    if (isOld) Object.assign(header, { initialized: false, terminated: false });
     this.#header.next = Math.max(this.#header.next, header.next);
     this.#header.initialized = this.#initialized = Boolean(header.initialized);
     this.#header.terminated = this.#terminated = Boolean(header.terminated);

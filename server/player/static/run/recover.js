@@ -54,11 +54,13 @@ async function recoverOne(storage, key) {
     removeJournal(storage, key); // nobody could send values without it
     return true;
   }
+  let known = header.next - 1; // the server may have had more, if this browser was killed before it stored that
   let most = Infinity;
   for (let repeated = 0; repeated <= MOST_REPEATS; ) {
     const all = readValues(storage, key);
     const values = new Map([...all].slice(0, most));
-    const { word, commit, answer } = await send(storage, key, header, { values, isLast: values.size === all.size });
+    const isLast = values.size === all.size;
+    const { word, commit, answer } = await send(storage, key, header, { values, isLast, known });
     if (word === "later") return false;
     header = { ...header, next: commit + 1 };
     if (word === "gone" || word === "stale" || (word === "refused" && values.size === 0)) {
@@ -69,10 +71,11 @@ async function recoverOne(storage, key) {
       if (values.size === 1) drop(storage, key, values);
       most = Math.ceil(values.size / 2);
     } else if (answer.applied <= commit) { // less: the run had ended before, and takes no more
-      if (values.size === all.size) {
+      if (isLast) {
         removeSent(storage, key, values);
         return true;
       }
+      known = commit;
       removeSent(storage, key, values, { keepsHeader: true });
       header = { ...header, base: answer.applied, initialized: false };
       most *= 2;
@@ -92,12 +95,12 @@ function drop(storage, key, values) {
 }
 
 /** Sends a commit of `values`; `word` is the verdict, and "later" without a network. */
-async function send(storage, key, header, { values, isLast }) {
+async function send(storage, key, header, { values, isLast, known }) {
   const { launch, run, base, initialized, terminated } = header;
   const commit = takeRecoveryNumber(storage, key, header);
   tell({ kind: "recovering" });
   const body = {
-    ...{ launch, run, commit, base, ...valuesAndAges(values, Date.now()) },
+    ...{ launch, run, commit, base, known, ...valuesAndAges(values, Date.now()) },
     ...(initialized && { initialized }),
     ...(terminated && isLast && { terminated }),
   };

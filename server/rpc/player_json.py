@@ -121,6 +121,8 @@ def committed(answer: CommitAnswer) -> dict[str, Any]:
         "items": {},
         "status": _status(result.session),
     }
+    if result.is_old:
+        found["isOld"] = True
     if situation is not None:
         changed = Ancestors.of(situation.course, result.item.id).changed
         found["items"] = {item.identifier: _standing(situation.standing(item)) for item in changed}

@@ -55,7 +55,8 @@ class Commit:
 class Committed:
     """What a commit leads to. `resend_from` is the commit that the player must begin from; then nothing has changed.
 
-    `rejected` are elements that were not stored, and why. `changed` False: there is nothing to save.
+    `rejected` are elements that were not stored, and why. `changed` False: there is nothing to save. `is_old`: it was
+    made from less than what is stored.
     """
 
     session: Session
@@ -64,6 +65,7 @@ class Committed:
     changed: bool = True
     resend_from: int | None = None
     rejected: Mapping[str, str] = field(default_factory=dict)
+    is_old: bool = False
 
 
 def apply_commit(
@@ -78,8 +80,9 @@ def apply_commit(
 ) -> Committed:
     """Applies the commit. `others` are the standings of the items that were opened. Raises TakenOver."""
     require_holder(session, commit.launch)
-    unchanged = Committed(session=session, item=item, launch=launch, changed=False)
-    if commit.known is not None and commit.known < item.applied:
+    is_old = commit.known is not None and commit.known < item.applied
+    unchanged = Committed(session=session, item=item, launch=launch, changed=False, is_old=is_old)
+    if is_old:
         commit = _lacking(item, commit)
     # An item that was opened again, or has told that it ended: whatever comes now is late.
     if commit.run < item.run or commit.number <= item.applied or (item.is_terminated and not _reopens(item, commit)):

@@ -99,7 +99,10 @@ def test_what_lay_here_for_long_is_still_tried(customer: Customer, context: Brow
     assert Player.open(context, seat.url).get("cmi.location") == "page 7"
 
 
-def test_what_a_killed_browser_still_knows_takes_nothing_back(customer: Customer, context: BrowserContext) -> None:
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_what_a_killed_browser_still_knows_takes_nothing_back(
+    customer: Customer, context: BrowserContext, lost: int
+) -> None:
     seat = customer.seat(course("2004"))
     player = Player.open(context, seat.url)
     player.is_saved()
@@ -111,7 +114,12 @@ def test_what_a_killed_browser_still_knows_takes_nothing_back(customer: Customer
     seat.until(data={"cmi.location": "page 7"}, page=player.page)
     player.is_saved()
     player.page.close()
-    put_back = f"for (const one of {json.dumps(old)}) localStorage.setItem(...one);"
-    context.add_init_script(f"if (location.pathname.endsWith('recover.html')) {put_back}")
+    if lost:
+        context.route(COMMITS, lambda route: route.abort(), times=lost)
+    # Once: what is tried again finds what the first try has left.
+    put_back = f"for (const one of {json.dumps(old)}) localStorage.setItem(...one); sessionStorage.killed = 1;"
+    context.add_init_script(
+        f"if (location.pathname.endsWith('recover.html') && !sessionStorage.killed) {{ {put_back} }}"
+    )
     player = Player.open(context, seat.url)
     assert (player.get("cmi.location"), player.get("cmi.progress_measure")) == ("page 7", "0.1")

@@ -86,7 +86,8 @@ class PlayerServiceStub:
     that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers
     `{"resendFrom"}`. With `terminated`, an adl.nav.request of exitAll, abandonAll or suspendAll ends or suspends the
     session (SCORM 2004 4th Ed. RTE 4.4.1). With `known`, the greatest number that a browser's storage knew of, only what
-    is lacking is taken if a later commit was stored: a killed browser forgets what it stored last. Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
+    is lacking is taken if a later commit was stored, and `isOld` answered: a killed browser forgets what it stored last.
+    Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
     revoked, and VALIDATION_ERROR.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
@@ -149,7 +150,8 @@ class PlayerServiceAsyncStub(PlayerServiceStub):
     that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers
     `{"resendFrom"}`. With `terminated`, an adl.nav.request of exitAll, abandonAll or suspendAll ends or suspends the
     session (SCORM 2004 4th Ed. RTE 4.4.1). With `known`, the greatest number that a browser's storage knew of, only what
-    is lacking is taken if a later commit was stored: a killed browser forgets what it stored last. Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
+    is lacking is taken if a later commit was stored, and `isOld` answered: a killed browser forgets what it stored last.
+    Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
     revoked, and VALIDATION_ERROR.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
@@ -257,7 +259,8 @@ class PlayerServiceServicer(metaclass=_abc_1.ABCMeta):
         that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers
         `{"resendFrom"}`. With `terminated`, an adl.nav.request of exitAll, abandonAll or suspendAll ends or suspends the
         session (SCORM 2004 4th Ed. RTE 4.4.1). With `known`, the greatest number that a browser's storage knew of, only what
-        is lacking is taken if a later commit was stored: a killed browser forgets what it stored last. Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
+        is lacking is taken if a later commit was stored, and `isOld` answered: a killed browser forgets what it stored last.
+        Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
         revoked, and VALIDATION_ERROR.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above

@@ -193,7 +193,7 @@ export class Journal {
     const header = this.#storage && readHeader(this.#storage, this.#key);
     if (!header) return;
     // A browser that was killed forgets what it stored last: the server has all of this, or what came after it.
-    const isOld = header.next <= this.#header.base;
+    const isOld = header.issued < this.#header.base;
     for (const element of isOld ? readValues(this.#storage, this.#key).keys() : []) {
       if (element in stored) this.#storage.removeItem(`${this.#key}/${element}`);
     }
@@ -262,7 +262,7 @@ export class Journal {
 
   #writeHeader() {
     this.#adoptNumbers();
-    return this.#write(this.#key, JSON.stringify({ ...this.#header, at: Date.now() }));
+    return this.#write(this.#key, JSON.stringify({ ...this.#header, issued: this.#header.next - 1, at: Date.now() }));
   }
 
   #write(name, text) {

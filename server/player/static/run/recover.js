@@ -54,13 +54,14 @@ async function recoverOne(storage, key) {
     removeJournal(storage, key); // nobody could send values without it
     return true;
   }
-  let known = header.next - 1; // the server may have had more, if this browser was killed before it stored that
   let most = Infinity;
   for (let repeated = 0; repeated <= MOST_REPEATS; ) {
     const all = readValues(storage, key);
     const values = new Map([...all].slice(0, most));
     const isLast = values.size === all.size;
-    const { word, commit, answer } = await send(storage, key, header, { values, isLast, known });
+    // The server may have had more than this, if the browser was killed before that was on disk.
+    header.issued = Math.max(header.issued, readHeader(storage, key)?.issued ?? 0);
+    const { word, commit, answer } = await send(storage, key, header, { values, isLast });
     if (word === "later") return false;
     header = { ...header, next: commit + 1 };
     if (word === "gone" || word === "stale" || (word === "refused" && values.size === 0)) {
@@ -75,9 +76,9 @@ async function recoverOne(storage, key) {
         removeSent(storage, key, values);
         return true;
       }
-      known = commit;
       removeSent(storage, key, values, { keepsHeader: true });
       header = { ...header, base: answer.applied, initialized: false };
+      if (!answer.isOld) header.issued = commit;
       most *= 2;
     } else {
       // The server lacks `base`, or another tab was faster: once more, from what the server has.
@@ -95,8 +96,8 @@ function drop(storage, key, values) {
 }
 
 /** Sends a commit of `values`; `word` is the verdict, and "later" without a network. */
-async function send(storage, key, header, { values, isLast, known }) {
-  const { launch, run, base, initialized, terminated } = header;
+async function send(storage, key, header, { values, isLast }) {
+  const { launch, run, issued: known, base, initialized, terminated } = header;
   const commit = takeRecoveryNumber(storage, key, header);
   tell({ kind: "recovering" });
   const body = {

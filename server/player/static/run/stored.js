@@ -1,11 +1,12 @@
 /**
  * How the journal of a run lies in localStorage:
  *
- *     scorm/{session}/{launch}.{run}            header {token, commitUrl, launch, run, next, base, initialized,
- *                                               terminated, at}
+ *     scorm/{session}/{launch}.{run}            header {token, commitUrl, launch, run, next, issued, base,
+ *                                               initialized, terminated, at}
  *     scorm/{session}/{launch}.{run}/{element}  [value, when it was set], as JSON (which keeps NUL and lone surrogates)
  *
- * The run page writes it; the recovery page reads what a run page left.
+ * The run page writes it; the recovery page reads what a run page left. `next` is the next commit number; `issued` the
+ * last before it when the run page wrote here: all that any commit up to it held is here too, or acknowledged.
  */
 
 const ROOT = "scorm/";
@@ -37,12 +38,13 @@ export function openStorage() {
 
 /**
  * Returns the header under a key, or null if there is none that can be read.
- * @returns {{token: string, commitUrl: string, launch: number, run: number, next: number, base: number,
+ * @returns {{token: string, commitUrl: string, launch: number, run: number, next: number, issued: number, base: number,
  *   initialized: boolean, terminated: boolean, at: number} | null}
  */
 export function readHeader(storage, key) {
   const header = parsed(storage.getItem(key));
-  return header && Number.isInteger(header.next) && typeof header.commitUrl === "string" ? header : null;
+  if (!header || !Number.isInteger(header.next) || typeof header.commitUrl !== "string") return null;
+  return { issued: header.next - 1, ...header };
 }
 
 /** Returns the text of an element's entry. */

@@ -92,10 +92,15 @@ export function takeRecoveryNumber(storage, key, header) {
   return number;
 }
 
-/** Stores a header if there is room: without, another recovery takes a number that is most likely a different one. */
+/**
+ * Stores a header if there is room: without, another recovery takes a number that is most likely a different one. What a
+ * run page that still lives has written there meanwhile is not taken back.
+ */
 export function keepHeader(storage, key, header) {
+  const { next = 0, issued = 0 } = readHeader(storage, key) ?? {};
+  const kept = { ...header, next: Math.max(header.next, next), issued: Math.max(header.issued, issued) };
   try {
-    storage.setItem(key, JSON.stringify(header));
+    storage.setItem(key, JSON.stringify(kept));
   } catch {
     // Storage is full. What is sent is removed, which makes room.
   }

@@ -7,9 +7,10 @@ from typing import Any
 import grpc
 from google.api import httpbody_pb2
 
+from server.domain.sessions.launches import HeldMeanwhile
 from server.gen.scorm.v1 import player_service_pb2, player_service_pb2_grpc
 from server.rpc import player_json
-from server.rpc.player_bodies import parse_commit, parse_navigation
+from server.rpc.player_bodies import parse_commit, parse_launch, parse_navigation
 from server.rpc.player_pages import PlayerPages
 from server.services.playing import OpenSession as OpenedSession
 from server.services.playing import Played, Playing
@@ -61,7 +62,11 @@ class PlayerServicer(player_service_pb2_grpc.PlayerServiceServicer):
     async def BeginLaunch(
         self, request: player_service_pb2.BeginLaunchRequest, context: Context
     ) -> httpbody_pb2.HttpBody:
-        return self._played(await self._playing.begin(token=request.token))
+        holder = parse_launch(request.body.data)
+        try:
+            return self._played(await self._playing.begin(token=request.token, holder=holder))
+        except HeldMeanwhile as held:
+            return _json({"holder": held.holder})
 
     async def Navigate(self, request: player_service_pb2.NavigateRequest, context: Context) -> httpbody_pb2.HttpBody:
         launch_id, wanted, target = parse_navigation(request.body.data)
@@ -118,6 +123,7 @@ class PlayerServicer(player_service_pb2_grpc.PlayerServiceServicer):
             "learner": session.user_name,
             "contentOrigin": self._urls.content_base_url,
             "session": str(session.id),
+            "holder": session.holder,
             "preview": kind == "preview",
             "recover": f"{self._pages.static}/run/recover.html",
         }

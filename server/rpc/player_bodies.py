@@ -104,6 +104,12 @@ def _flag(given: dict[str, Any], name: str) -> bool:
     return value
 
 
+def parse_launch(body: bytes) -> int | None:
+    """The number of the launch that the page takes the session from, if it says. Raises as `parse_navigation`."""
+    given = parse_object(body or b"{}", what="The request", limit_bytes=MAX_NAVIGATION_BYTES)
+    return _whole(given, "holder") if "holder" in given else None
+
+
 def parse_navigation(body: bytes) -> tuple[str, NavigationRequest, str | None]:
     """The launch, what is asked for, and its target. Raises InvalidRequest and ValidationFailed."""
     given, faults = parse_object(body, what="The request", limit_bytes=MAX_NAVIGATION_BYTES), Faults()

@@ -10,6 +10,7 @@ from server.domain.sequencing.navigation import Delivery, NavigationRequest, Req
 from server.domain.sessions.answers import Situation, situation
 from server.domain.sessions.course import Course
 from server.domain.sessions.launches import (
+    HeldMeanwhile,
     TakenOver,
     begin_launch,
     leave,
@@ -84,14 +85,17 @@ class Playing:
             raise Gone("This course is no longer available")
         return OpenSession(session=session, course=course)
 
-    async def begin(self, *, token: str) -> Played:
+    async def begin(self, *, token: str, holder: int | None = None) -> Played:
         """Begins a launch, or opens the one that the link was made with, and shows where to start.
 
-        Raises NotFound and Gone.
+        `holder` is the number of the launch that held the session when the player was opened. Raises NotFound, Gone,
+        and HeldMeanwhile if it is another one by now.
         """
         link, now = self._read_link(token), self.clock.now()
         async with self.database.write(link.tenant_id) as transaction:
             session, standings, latest = await self._locked(transaction, link)
+            if holder is not None and holder != session.holder:
+                raise HeldMeanwhile(session.holder)
             course = await course_of(self.stores, transaction, session)
             if latest is not None and latest.opened_at is None and latest.number == link.launch:
                 launched, launch = session, latest

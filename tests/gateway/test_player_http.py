@@ -223,6 +223,19 @@ def test_a_link_of_a_launch_opens_that_launch_once(api: httpx.Client, session_id
     assert read(api, session_id)["launches"] == 2
 
 
+def test_a_launch_begins_only_if_the_session_is_held_as_its_page_knows(api: httpx.Client, package_id: str) -> None:
+    url = post(api, package_id).json()["launch_url"]
+    begun = httpx.post(f"{url}/launch", json={"holder": 0}).json()
+    assert begun["launch"]["number"] == 1
+    for _ in range(2):
+        assert httpx.post(f"{url}/launch", json={"holder": 0}).json() == {"holder": 1}
+    assert httpx.post(f"{url}/launch", json={"holder": 1}).json()["launch"]["number"] == 2
+    assert httpx.post(f"{url}/launch").json()["launch"]["number"] == 3
+    for body in ({"holder": -1}, {"holder": "1"}, {"holder": True}):
+        refused = httpx.post(f"{url}/launch", json=body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+
+
 def test_the_redirect_url_is_told_to_the_player(api: httpx.Client, package_id: str) -> None:
     made = post(api, package_id, redirect_url="https://lms.example/done?a=b#c").json()
     assert Player(made["launch_url"]).begin().played["redirectUrl"] == "https://lms.example/done?a=b#c"

@@ -21,6 +21,14 @@ class TakenOver(Conflict):
     message = "The session was opened elsewhere"
 
 
+class HeldMeanwhile(Exception):
+    """A launch that its page does not know of holds the session: number `holder`."""
+
+    def __init__(self, holder: int) -> None:
+        super().__init__(holder)
+        self.holder = holder
+
+
 def begin_launch(session: Session, *, launch_id: UUID, at: datetime) -> tuple[Session, Launch]:
     """A new launch, which holds the session once it is opened."""
     number = session.launches + 1

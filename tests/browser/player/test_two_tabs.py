@@ -1,6 +1,7 @@
 """One attempt in two tabs: the second takes over, and nothing of the first can undo its work."""
 
-from playwright.sync_api import BrowserContext, expect
+import httpx
+from playwright.sync_api import BrowserContext, Request, Route, expect
 
 from tests.browser.player.learners import Customer, Player
 from tests.factories.courses import course
@@ -24,6 +25,37 @@ def test_the_second_tab_takes_over_and_the_first_is_told(customer: Customer, con
     assert seat.read()["cmi_data"]["cmi.location"] == "of the second"
     second.set({"cmi.progress_measure": "0.4"})
     seat.until(data={"cmi.location": "of the second", "cmi.progress_measure": "0.4"})
+
+
+def test_a_launch_that_a_closed_tab_has_left_under_way_takes_the_session_from_nobody(
+    customer: Customer, context: BrowserContext
+) -> None:
+    seat = customer.seat(course("2004"))
+    left: list[Request] = []
+
+    def leave(route: Route) -> None:
+        left.append(route.request)
+        route.abort()
+
+    context.route("**/launch", leave, times=1)
+    player = Player.open(context, seat.url)
+    player.sco()
+    answer = httpx.post(left[0].url, content=left[0].post_data)
+    assert (answer.status_code, answer.json()) == (200, {"holder": 1})
+    player.set({"cmi.location": "page 7"})
+    seat.until(data={"cmi.location": "page 7"})
+
+
+def test_a_page_that_comes_late_takes_the_session_with_all_that_it_has_recovered(
+    customer: Customer, context: BrowserContext
+) -> None:
+    seat = customer.seat(course("2004"))
+    # The answer is lost: the launch that it began is unknown to the page.
+    context.route("**/launch", lambda route: (httpx.post(route.request.url, json={}), route.abort()), times=1)
+    player = Player.open(context, seat.url)
+    player.set({"cmi.location": "page 7"})
+    seat.until(data={"cmi.location": "page 7"})
+    assert seat.read()["launches"] == 2
 
 
 def test_the_first_can_take_it_back(customer: Customer, context: BrowserContext) -> None:

@@ -98,7 +98,10 @@ class PlayerServiceServicer:
 
     def BeginLaunch(self, request, context):
         """Begins a launch: from now on this player holds the session, and one that held it before is refused. Answers JSON:
-        the table of contents, and the address of the run-time page to be shown. Fails as OpenSession.
+        the table of contents, and the address of the run-time page to be shown. With `{"holder"}`, the number of the launch
+        that held the session when the page was made, nothing begins if another one holds it now: the answer is `{"holder"}`,
+        and the page asks again. So a request that a closed tab has left under way takes the session from nobody. Fails as
+        OpenSession, and with VALIDATION_ERROR.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
         """

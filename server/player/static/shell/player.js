@@ -51,7 +51,7 @@ export class Player {
     this.#indicator = indicator;
     this.#contents = contents;
     this.#draw = draw;
-    this.#server = new Server({ api: data.api, onWaiting: this.#waiting });
+    this.#server = new Server({ api: data.api, holder: data.holder, onWaiting: this.#waiting });
     this.#runPage = new RunPage({
       stage: document.getElementById("stage"),
       origin: data.contentOrigin,

@@ -21,16 +21,20 @@ export class Unknown extends Error {}
 export class Server {
   #api;
   #onWaiting;
+  #holder; // the launch that this page takes the session from: if it is another one by now, there is more to recover
 
-  /** @param {{api: string, onWaiting: (waiting: boolean) => void}} options api "/player/session/{token}" */
-  constructor({ api, onWaiting }) {
+  /**
+   * @param {{api: string, holder: number, onWaiting: (waiting: boolean) => void}} options api "/player/session/{token}"
+   */
+  constructor({ api, holder, onWaiting }) {
     this.#api = api;
+    this.#holder = holder;
     this.#onWaiting = onWaiting;
   }
 
   /** Begins a launch; `before` runs before each try. @returns {Promise<object>} the answer */
   launch(before) {
-    return this.#repeated("launch", {}, { before });
+    return this.#repeated("launch", () => ({ holder: this.#holder }), { before });
   }
 
   /**
@@ -40,16 +44,17 @@ export class Server {
   navigate(body) {
     // Continue and previous go two steps if they are done twice; with the rest, twice is the same as once.
     const once = body.request === "continue" || body.request === "previous";
-    return this.#repeated("navigate", body, { once });
+    return this.#repeated("navigate", () => body, { once });
   }
 
   async #repeated(call, body, { before = async () => {}, once = false }) {
     for (let failures = 0; ; failures += 1) {
       if (failures > 0) await pause(failures);
       await before();
-      const answer = await this.#post(call, body, once && navigator.onLine);
+      const answer = await this.#post(call, body(), once && navigator.onLine);
       this.#onWaiting(answer === null);
-      if (answer !== null) return this.#renewed(answer);
+      this.#holder = answer?.holder ?? answer?.launch?.number ?? this.#holder;
+      if (answer?.launch) return this.#renewed(answer);
     }
   }
 

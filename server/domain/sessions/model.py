@@ -78,10 +78,10 @@ class Session:
     """One attempt of one learner on one package.
 
     `time_ms` is the time of all launches. `session_time_ms` is that of the latest launch that told one, of number
-    `told_launch`. `launches`
-    counts those that have begun, `holder` is the number of the one whose player holds the session (0: none yet), `runs`
-    counts how often an item was opened. `shared` are the stores of adl.data by their target. `is_over` says that the
-    learner ended it, rather than to take it up again. Links that were made before `links_valid_from` are void.
+    `told_launch`. `launches` counts those that have begun, `holder` is the number of the one whose player holds the
+    session (0: none yet), `runs` counts how often an item was opened. `shared` are the stores of adl.data by their
+    target. `is_over` says that the learner ended it, rather than to take it up again. Links that were made before
+    `links_valid_from` are void.
     """
 
     id: UUID

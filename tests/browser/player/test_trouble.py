@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Route, expect
 
-from tests.browser.player.learners import Customer, Player
+from tests.browser.player.learners import Customer, Player, Seat
 from tests.factories.courses import course
 
 COMMITS = "**/player/run/*/commit"
@@ -19,27 +19,34 @@ STUCK = """() => {
 }"""
 
 
-def test_what_a_page_that_is_stuck_has_kept_is_saved_before_the_next_one(
-    customer: Customer, context: BrowserContext
-) -> None:
+def at_the_first_of_two(customer: Customer, context: BrowserContext) -> tuple[Seat, Player]:
     seat = customer.seat(course("2004", scos=2))
     player = Player.open(context, seat.url)
     player.sco("Lesson 1")
     player.is_saved()
+    return seat, player
+
+
+def go_on_from_stuck_page(player: Player) -> None:
+    """The page keeps a change that it cannot send, and the learner goes to the next lesson."""
     player.run_page().evaluate(STUCK)
     player.set(KEPT)
     player.button("Next").click()
     player.sco("Lesson 2")
+
+
+def test_what_a_page_that_is_stuck_has_kept_is_saved_before_the_next_one(
+    customer: Customer, context: BrowserContext
+) -> None:
+    seat, player = at_the_first_of_two(customer, context)
+    go_on_from_stuck_page(player)
     assert seat.data_of("ITEM-1")["cmi.location"] == "page 7"
 
 
 def test_what_a_stuck_page_has_kept_is_saved_before_the_launch_that_a_lost_answer_leads_to(
     customer: Customer, context: BrowserContext
 ) -> None:
-    seat = customer.seat(course("2004", scos=2))
-    player = Player.open(context, seat.url)
-    player.sco("Lesson 1")
-    player.is_saved()
+    seat, player = at_the_first_of_two(customer, context)
     asked: list[str] = []
     context.route(COMMITS, lambda route: route.continue_() if asked else route.abort())
 
@@ -49,10 +56,7 @@ def test_what_a_stuck_page_has_kept_is_saved_before_the_launch_that_a_lost_answe
         route.abort()
 
     context.route("**/navigate", lose_the_answer, times=1)
-    player.run_page().evaluate(STUCK)
-    player.set(KEPT)
-    player.button("Next").click()
-    player.sco("Lesson 2")
+    go_on_from_stuck_page(player)
     assert seat.read()["launches"] == 2
     assert seat.data_of("ITEM-1")["cmi.location"] == "page 7"
 

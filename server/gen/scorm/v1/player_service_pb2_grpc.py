@@ -160,15 +160,15 @@ class PlayerServiceServicer:
 
     def CommitRun(self, request, context):
         """Stores what a course has set. The body is JSON, of whatever content type, and may be compressed with gzip:
-        `{"commit", "base", "values", "ages", "initialized", "terminated", "wait", "known"}`, where `values` has everything that changed
-        since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an element was set where that
-        is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit` changes nothing, nor does one
-        that a later commit overtook; both answer how things stand. Where the server lacks `base`, it answers
-        `{"resendFrom"}`. With `terminated`, an adl.nav.request of exitAll, abandonAll or suspendAll ends or suspends the
-        session (SCORM 2004 4th Ed. RTE 4.4.1). With `known`, the greatest number that a browser's storage knew of, only what
-        is lacking is taken if a later commit was stored, and `isOld` answered: a killed browser forgets what it stored last.
-        Fails with CONFLICT once a newer launch holds the session, GONE if it was deleted or its links were
-        revoked, and VALIDATION_ERROR.
+        `{"commit", "base", "values", "ages", "initialized", "terminated", "wait", "known"}`, where `values` has
+        everything that changed since commit `base`, the last that was acknowledged, and `ages` the milliseconds since an
+        element was set where that is long ago. With `wait`, `base` is under way, and is waited for. Repeating a `commit`
+        changes nothing, nor does one that a later commit overtook; both answer how things stand. Where the server lacks
+        `base`, it answers `{"resendFrom"}`. With `terminated`, an adl.nav.request of exitAll, abandonAll or suspendAll
+        ends or suspends the session (SCORM 2004 4th Ed. RTE 4.4.1). With `known`, the greatest number that a browser's
+        storage knew of, only what is lacking is taken if a later commit was stored, and `isOld` answered: a killed
+        browser forgets what it stored last. Fails with CONFLICT once a newer launch holds the session, GONE if it was
+        deleted or its links were revoked, and VALIDATION_ERROR.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME JSON for our own page
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
         """

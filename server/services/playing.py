@@ -118,7 +118,7 @@ class Playing:
             ids = {"tenant_id": session.tenant_id, "session_id": session.id}
             launch = await transaction.run(self.stores.launches.numbered(**ids, number=session.holder))
             if launch is None or str(launch.id) != launch_id:
-                raise _expired() if link.expires_at <= now else TakenOver
+                raise expired() if link.expires_at <= now else TakenOver
             course = await course_of(self.stores, transaction, session)
             progress = situation(session, standings, course, self.sequencer).progress
             try:
@@ -211,7 +211,7 @@ class Playing:
         if link is None:
             raise NotFound("This link is invalid")
         if link.expires_at <= self.clock.now() and not in_use:
-            raise _expired()
+            raise expired()
         return link
 
     def _renewed(self, link: SessionLink, now: datetime) -> str:
@@ -220,7 +220,8 @@ class Playing:
         return self.signer.sign_session(replace(link, issued_at=now, expires_at=now + lifetime, launch=None))
 
 
-def _expired() -> Gone:
+def expired() -> Gone:
+    """What to raise for a link whose time is over."""
     return Gone("This link has expired")
 
 

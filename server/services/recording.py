@@ -11,7 +11,7 @@ from server.domain.sessions.commits import Commit, Committed, apply_commit
 from server.domain.sessions.launches import TakenOver, require_holder
 from server.domain.sessions.model import ItemState, Session
 from server.domain.sessions.statements import Change, Teller
-from server.services.playing import still_there
+from server.services.playing import expired, still_there
 from server.services.ports import Clock, Database
 from server.services.session_changes import Stores, course_of, store_change
 from server.services.session_ports import RunLink, SessionSigner
@@ -55,7 +55,7 @@ class Recording:
         if link is None:
             raise NotFound("This link is invalid")
         if link.expires_at <= self.clock.now():
-            raise Gone("This link has expired")
+            raise expired()
         return link
 
     async def open(self, link: RunLink, session_id: UUID) -> Run:

@@ -31,7 +31,7 @@ class DefaultSequencer:
         first = next(iter(open_now), None)
         here = progress.current if progress.resumes and progress.current in open_now else None
         if course.version == "2004":
-            chooses = here is None and progress.standings and course.only is None and not course.flows
+            chooses = here is None and progress.current is not None and course.only is None and not course.flows
             return Delivery(item=None if chooses else here or first)
         if here is not None and not _is_done(progress, here):
             return Delivery(item=here)

@@ -35,7 +35,7 @@ class NavigationRequest(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What a sequencer may know of a session: the current item, and the standings of those that were opened.
+    """What a sequencer may know of a session: the current item, and the standings of those that were opened or written.
 
     `resumes`: the learner did not end the session, and takes it up where it was.
     """

@@ -130,7 +130,13 @@ async def run(plan: Plan) -> Outcome:
     began, began_cpu = time.perf_counter(), time.process_time()
     until = began + plan.seconds
     clients = [
-        await loop.create_connection(_maker(_share(requests, number, plan), until, latencies), plan.host, plan.port)
+        await loop.create_connection(
+            _maker(_share(requests, number, plan), until, latencies),
+            plan.host,
+            plan.port,
+            # As many callers: what one address may ask for is limited.
+            local_addr=(f"127.0.0.{number + 1}", 0),
+        )
         for number in range(plan.connections)
     ]
     await asyncio.gather(*(client.ended for _, client in clients))

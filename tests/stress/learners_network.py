@@ -117,7 +117,7 @@ class Network:
             claims = _claims(path.split("/")[3])
             self.ledger.reviews.add((str(UUID(claims["session"])), claims["launch"], claims["run"]))
         elif method == "POST" and path.endswith("/launch") and response.is_success:
-            self.ledger.launched(_session(path), response.json()["launch"]["number"], began)
+            self._tell_of_launch(_session(path), response.json(), began)
         kept = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_ONE_CONNECTION]
         lines = [
             f"HTTP/1.1 {response.status_code} {response.reason_phrase}",
@@ -125,6 +125,12 @@ class Network:
         ]
         lines += [f"content-length: {len(response.content)}", "connection: close", "", ""]
         return "\r\n".join(lines).encode("latin-1") + response.content
+
+    def _tell_of_launch(self, session: str, answer: Mapping[str, Any], asked: int) -> None:
+        if "launch" in answer:
+            self.ledger.launched(session, answer["launch"]["number"], asked)
+        else:
+            self.ledger.counts["launches refused, held by another"] += 1
 
 
 def _commit(path: str, body: bytes) -> Commit | None:

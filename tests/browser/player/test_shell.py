@@ -51,12 +51,16 @@ def test_everything_has_a_name_and_a_role(customer: Customer, context: BrowserCo
         expect(player.button(name)).to_be_visible()
 
 
-def focused(page: Page) -> str:
-    """The name of what has the keyboard. For a moment, on the way into a frame, nothing has."""
-    page.wait_for_function("document.activeElement !== document.body")
-    return str(
-        page.evaluate("document.activeElement.innerText || document.activeElement.title || document.activeElement.id")
-    )
+def focus_moved(page: Page, last: str) -> str:
+    """The name of what has the keyboard next. The way into a frame, or out of it, takes a moment."""
+
+    def look() -> str | None:
+        name = page.evaluate(
+            "(one => one === document.body ? null : one.innerText || one.title || one.id)(document.activeElement)"
+        )
+        return None if name in (None, last) else str(name)
+
+    return found(page, look)
 
 
 def test_the_keyboard_reaches_everything_in_the_order_of_the_page(customer: Customer, context: BrowserContext) -> None:
@@ -66,12 +70,13 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(customer: Cust
     player.button("Next").click()
     player.sco("Lesson 2")
     page.get_by_role("link", name="Skip to the course").focus()
-    seen = []
+    seen = ["Skip to the course"]
     for _ in range(8):
         page.keyboard.press("Tab")
-        seen.append(focused(page).split("(")[0].strip())
+        seen.append(focus_moved(page, seen[-1]))
     # Between the contents and the buttons below it is in the course.
-    assert seen == ["Contents", "Exit", "Lesson 1", "Lesson 2", "Lesson 3", "Lesson 2", "Previous", "Next"]
+    names = ["Contents", "Exit", "Lesson 1", "Lesson 2", "Lesson 3", "Lesson 2", "Previous", "Next"]
+    assert [name.split("(")[0].strip() for name in seen[1:]] == names
     page.get_by_role("navigation").get_by_role("button", name="Lesson 3").focus()
     page.keyboard.press("Enter")
     player.sco("Lesson 3")

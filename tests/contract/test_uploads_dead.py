@@ -2,16 +2,18 @@
 
 import asyncio
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from server.domain.errors import Conflict, Unavailable
 from server.domain.ids import new_id
 from server.domain.packages import content_prefix, original_name
 from server.services import sweeper
+from server.services.ports import StaleUpload
 from server.services.sweeper import delete_package_files
 from server.storage.uploads import PostgresUploads
 from tests.contract.uploads_fixtures import (
@@ -75,16 +77,25 @@ async def test_an_upload_that_was_taken_for_dead_cannot_become_visible(host: Hos
 async def test_an_upload_beats_and_stops_by_itself_once_it_was_taken_for_dead(
     storage: Bucket, dsns: Dsns, tmp_path: Path
 ) -> None:
+    def has_beaten(since: datetime) -> bool:
+        with psycopg.connect(dsns.owner) as owner:
+            return owner.execute("select 1 from uploads where beat_at >= %s", [since]).fetchone() is not None
+
     async with running_host(dsns, storage, tmp_path, limits=with_limits(beat_seconds=0.05)) as host:
+        began = host.clock.now()
         task = asyncio.create_task(host.upload(Body(b"PK", after=endless)))
-        await asyncio.sleep(0.2)
+        await until(lambda: has_beaten(began))
         host.clock.ahead = timedelta(hours=1)
-        # It has said since that it is alive.
-        await asyncio.sleep(0.2)
+        # It says once more that it is alive.
+        await until(lambda: has_beaten(began + timedelta(hours=1)))
         assert await host.sweep() == 0
-        async with host.operator_database.write() as transaction:
-            far = host.clock.now() + timedelta(days=1)
-            assert len(await transaction.run(PostgresUploads().claim_stale(before=far, limit=10))) == 1
+        far = host.clock.now() + timedelta(days=1)
+        claimed: list[StaleUpload] = []
+        async with asyncio.timeout(60):
+            # What beats at this moment is passed over.
+            while not claimed:
+                async with host.operator_database.write() as transaction:
+                    claimed = await transaction.run(PostgresUploads().claim_stale(before=far, limit=10))
         async with asyncio.timeout(5):
             with pytest.raises(Conflict):
                 await task

@@ -63,7 +63,7 @@ def peak_bytes(process: psutil.Process) -> int:
 @pytest.fixture
 def cramped(tmp_path: Path) -> Iterator[Stack]:
     """A copy whose spool has room for little, so that budget which is not given back is missed; it sweeps often."""
-    environment = {"SPOOL_BYTES": str(SPOOL_BYTES), "LOST_SECONDS": "20", "UPLOAD_STALL_SECONDS": "3"}
+    environment = {"SPOOL_BYTES": str(SPOOL_BYTES), "LOST_SECONDS": "20", "UPLOAD_STALL_SECONDS": "6"}
     stack = Stack.start(tmp_path, serve_processes=1, environment=environment)
     yield stack
     stack.discard()

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from server.domain.errors import PackageNotFound, SessionNotFound
+from server.domain.errors import Conflict, PackageNotFound, SessionNotFound
 from server.domain.sessions.model import Completion, Session, Success
 from server.services.ports import PageKey
 from server.services.session_ports import SessionFilter
@@ -80,7 +80,7 @@ class Doings:
     async def step(self) -> None:
         choice = self.random.random()
         # With what others delete meanwhile it fails.
-        with contextlib.suppress(SessionNotFound, PackageNotFound):
+        with contextlib.suppress(SessionNotFound, PackageNotFound, Conflict):
             if not self.packages or choice < 0.05:
                 self.packages.append(await self.host.course())
             elif choice < 0.45 or not self.sessions:

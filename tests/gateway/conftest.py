@@ -12,8 +12,8 @@ from tests.raw_storage import RawStorage
 
 def _soon_done(config: str) -> str:
     """The gateway waits seconds before it closes on who was refused: longer than tests should."""
-    assert '"delayed_close_timeout": "5s"' in config
-    return config.replace('"delayed_close_timeout": "5s"', '"delayed_close_timeout": "0.03s"')
+    assert '"delayed_close_timeout": "3s"' in config
+    return config.replace('"delayed_close_timeout": "3s"', '"delayed_close_timeout": "0.03s"')
 
 
 @pytest.fixture(scope="session")

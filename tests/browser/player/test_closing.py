@@ -55,18 +55,24 @@ def test_what_a_course_never_committed_arrives(customer: Customer, context: Brow
 
 
 def test_closing_the_whole_browser_loses_nothing(customer: Customer, browser: Browser, tmp_path: Path) -> None:
-    seat = customer.seat(course("1.2", page=sco(leaving="pagehide")))
-    context = profile(browser, tmp_path)
-    Player.open(context, seat.url).set({"cmi.core.lesson_location": "page 7"})
-    context.close()
-    try:
-        seat.until(data={"cmi.core.lesson_location": "page 7"}, completion_status="completed", patience_seconds=5)
-    except AssertionError:
-        # A browser that ends may drop what it was just told to send: then the next launch brings it.
-        context = profile(browser, tmp_path)
-        Player.open(context, seat.launch())
-        seat.until(data={"cmi.core.lesson_location": "page 7"}, completion_status="completed")
+    for turn in range(5):
+        seat = customer.seat(course("1.2", page=sco(leaving="pagehide")))
+        context = profile(browser, tmp_path / str(turn))
+        Player.open(context, seat.url).set({"cmi.core.lesson_location": "page 7"})
         context.close()
+        try:
+            seat.until(data={"cmi.core.lesson_location": "page 7"}, completion_status="completed", patience_seconds=5)
+            return
+        except AssertionError:
+            # A browser that ends may drop what it was just told to send: then the next launch brings it. On a busy
+            # machine it may even end before the course heard that it would, which therefore never set its last values.
+            context = profile(browser, tmp_path / str(turn))
+            Player.open(context, seat.launch())
+            told = seat.until(data={"cmi.core.lesson_location": "page 7"})
+            context.close()
+            if told["completion_status"] == "completed":
+                return
+    raise AssertionError("no browser let the course say its last")
 
 
 def interactions(many: int) -> dict[str, str]:
@@ -133,8 +139,15 @@ def test_much_that_is_set_in_the_last_moment_survives_closing(customer: Customer
         player = Player.open(context, seat.url)
         player.sco().evaluate("values => { window.much = values; }", MUCH)
         player.page.close()
-        if arrives(seat, context, MUCH):
+        try:
+            seat.until(data=MUCH, completion_status="completed", patience_seconds=8)
             return
+        except AssertionError:
+            # Half a second may end before the course has set all: then what it had set, from the first on, is there.
+            Player.open(context, seat.url).is_saved()
+            told = seat.read()["cmi_data"]
+            came = [name for name, value in MUCH.items() if told.get(name) == value]
+            assert came == list(MUCH)[: len(came)]
     raise AssertionError("it never arrived but by the next launch")
 
 

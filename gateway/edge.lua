@@ -2,7 +2,7 @@
 -- answers from its cache what the key filter (ext_authz) was asked a moment ago. On the way out it gives every answer
 -- its documented shape. For the files of a course whose token it remembers it asks storage by itself. Route metadata
 -- `scorm.edge` say `scope` and `class`, and where they apply `bound`, `refuse`, `allow`, `health`, `player`,
--- `download`, `bucket`.
+-- `download`, `bucket`, `lrs`.
 --
 -- What a request leaves behind for its answer, for the access log and for later filters is in the dynamic metadata
 -- `scorm.edge`, key `request`. It may hold the raw API key: name single fields of it in a log, never the whole.
@@ -133,12 +133,32 @@ local function wants_page(headers, method)
   return (headers:get("accept") or ""):lower():find("text/html", 1, true) ~= nil
 end
 
+local OPERATIONS = {GET = "read", HEAD = "read", PUT = "write", POST = "write", DELETE = "delete"}
+
+-- What a form that stands for another request does (xAPI 1.0.3 Part Three 1.3); nil where it is none. A credential may
+-- come in the form too. As server/rpc/lrs_access.py and server/rpc/lrs_requests.py.
+local function tunnelled(handle, headers, path)
+  local query = path:match("^/xapi/1%.0%.3/[^?]*%?(.*)$")
+  if headers:get(":method") ~= "POST" or not query then return nil end
+  local method = paths.field(query, "method")
+  if not method then return nil end
+  if not headers:get("authorization") and not headers:get("x-api-key") then
+    local body = handle:body()
+    local form = body and body:getBytes(0, body:length()) or ""
+    local told = paths.field(form, "Authorization") or paths.field(form, "authorization")
+    -- The wrapper from before is dead: `body` may have waited.
+    if told and told:find("^[%w +/=]+$") then handle:headers():replace("authorization", told) end
+  end
+  return OPERATIONS[method]
+end
+
 function envoy_on_request(handle)
   local headers, route = handle:headers(), handle:metadata()
   local metadata = handle:streamInfo():dynamicMetadata()
   local method = headers:get(":method")
   local path = headers:get(":path") or ""
   local request = {id = request_id(headers), method = method, path = paths.masked(path)}
+  request.xapi = paths.xapi_version(path)
   -- As Envoy knows gRPC by: `application/grpc-web` and `application/grpc; x` are none.
   local kind = headers:get("content-type") or ""
   if kind == "application/grpc" or kind:sub(1, 17) == "application/grpc+" then
@@ -184,7 +204,14 @@ function envoy_on_request(handle)
   -- The transcoder knows GET; the answer loses its body further down.
   if method == "HEAD" then headers:replace(":method", "GET") end
   if scope == "read" or scope == "write" or scope == "delete" then
-    return proceed(handle, metadata, request, identity.by_key(handle, headers, metadata, request, scope))
+    local lrs = route:get("lrs")
+    if lrs then
+      scope = tunnelled(handle, headers, path) or scope
+      -- As above.
+      headers, metadata = handle:headers(), handle:streamInfo():dynamicMetadata()
+    end
+    local reason = identity.by_key(handle, headers, metadata, request, scope, lrs)
+    return proceed(handle, metadata, request, reason)
   end
   -- A scope that this filter does not know goes to the key filter, which refuses it.
   request.known = scope == "public"
@@ -255,6 +282,8 @@ local function say_when(headers, status)
   if status == "503" then set_if_absent(headers, "retry-after", "1") end
 end
 
+local TOLD_WITH_ERRORS = {"retry-after", "x-experience-api-version", "x-experience-api-consistent-through"}
+
 -- Of a core that failed: the status, and the JSON that it wrote, in the headers or behind the body.
 local function told_by_core(handle, headers)
   local json, status = headers:get("x-error-json"), headers:get("x-http-status")
@@ -263,9 +292,14 @@ local function told_by_core(handle, headers)
   local trailers = handle:trailers()
   if not trailers then return nil, nil end
   json, status = trailers:get("x-error-json"), trailers:get("x-http-status")
-  local retry_after = trailers:get("retry-after")
-  if retry_after then handle:headers():replace("retry-after", retry_after) end
-  for _, name in ipairs({"x-error-json", "x-http-status", "retry-after", "grpc-status-details-bin"}) do
+  for _, name in ipairs(TOLD_WITH_ERRORS) do
+    local value = trailers:get(name)
+    if value then
+      handle:headers():replace(name, value)
+      trailers:remove(name)
+    end
+  end
+  for _, name in ipairs({"x-error-json", "x-http-status", "grpc-status-details-bin"}) do
     trailers:remove(name)
   end
   return json, status
@@ -300,7 +334,10 @@ end
 
 -- What the core tells beside an answer comes behind it, where it costs no message of its own. Only of an answer that is
 -- complete when its headers come: a stream's would be too late.
-local TOLD_BEHIND = {"etag", "x-http-status", "location", "idempotent-replayed"}
+local TOLD_BEHIND = {
+  "etag", "x-http-status", "location", "idempotent-replayed", "last-modified", "x-experience-api-version",
+  "x-experience-api-consistent-through",
+}
 
 local function bring_forward(handle, headers)
   if not headers:get("grpc-status") then return headers end
@@ -350,6 +387,11 @@ local function answer_rest(handle, headers, request, here)
     headers:replace("content-security-policy", answers.page_policy)
   end
   confine(headers, handle:metadata():get("player"))
+  if request.xapi then
+    set_if_absent(headers, "x-experience-api-version", request.xapi)
+    -- RFC 9110, 11.6.1. Elsewhere no browser shall ask its user for a password.
+    if status == "401" then headers:replace("www-authenticate", 'Basic realm="xapi", charset="UTF-8"') end
+  end
   set_if_absent(headers, "cache-control", "no-store")
   if status == "204" or status == "304" then
     headers:remove("content-type")

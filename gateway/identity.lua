@@ -24,11 +24,25 @@ local tokens = expiring_table.new(CAPACITY)
 
 local identity = {}
 
-function identity.by_key(handle, headers, metadata, request, scope)
+-- What the caller shows: the API key, or on the strict LRS what HTTP Basic says, with what comes with it. A key has no
+-- space, so that neither is taken for the other.
+local function credential(headers, lrs)
   local key = headers:get("x-api-key")
+  local basic = lrs and headers:get("authorization")
+  if basic and basic ~= "" then return basic .. " " .. (key or "") end
+  return key
+end
+
+-- With `lrs`, the resource of the strict LRS that is asked for, a scope of the LRS does too.
+function identity.by_key(handle, headers, metadata, request, scope, lrs)
+  local key = credential(headers, lrs)
   -- A comma joins repeated headers. None of these can be a key, so nobody is asked.
-  if not key or key == "" or #key > LONGEST_KEY or key:find(",", 1, true) then
+  if not key or key == "" or #key > LONGEST_KEY * (lrs and 2 or 1) or key:find(",", 1, true) then
     return "UNAUTHORIZED"
+  end
+  if lrs then
+    headers:replace("x-operation", scope)
+    scope = "lrs/" .. lrs .. "/" .. scope
   end
   local now = handle:timestamp()
   local entry = keys.get(key, now)

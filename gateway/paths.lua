@@ -27,7 +27,28 @@ function paths.masked(path)
 end
 
 -- Whether it can be no gRPC method, whatever type the request claims to have: those begin with a package's name.
-function paths.is_rest(path) return path:find("^/api/") ~= nil or path:find("^/player/") ~= nil end
+function paths.is_rest(path)
+  return path:find("^/api/") ~= nil or path:find("^/player/") ~= nil or path:find("^/xapi/") ~= nil
+end
+
+-- The version of the Experience API that is served at a path; nil where none is.
+function paths.xapi_version(path)
+  if path:find("^/xapi/1%.0%.3[/?]") or path == "/xapi/1.0.3" then return "1.0.3" end
+  return path:find("^/xapi[/?]") and "2.0.0" or path == "/xapi" and "2.0.0" or nil
+end
+
+-- The value of a field of a form or query, decoded; nil where it is not there exactly once.
+function paths.field(form, name)
+  local found
+  for piece in form:gmatch("[^&]+") do
+    local key, value = piece:match("^([^=]*)=?(.*)$")
+    if paths.decoded((key:gsub("%+", " "))) == name then
+      if found then return nil end
+      found = paths.decoded((value:gsub("%+", " ")))
+    end
+  end
+  return found
+end
 
 -- Root, token and what follows it in the path of a signed URL, `/content/…` or `/download/…`; nothing without a token.
 function paths.split_signed(path)

@@ -36,12 +36,16 @@ from server.gen.scorm.v1 import (
     health_service_pb2_grpc,
     import_service_pb2,
     import_service_pb2_grpc,
+    lrs_service_pb2,
+    lrs_service_pb2_grpc,
     package_service_pb2,
     package_service_pb2_grpc,
     player_service_pb2,
     player_service_pb2_grpc,
     session_service_pb2,
     session_service_pb2_grpc,
+    xapi_service_pb2,
+    xapi_service_pb2_grpc,
 )
 from server.rpc import lifecycle
 from server.rpc.access import access_table
@@ -63,6 +67,7 @@ from server.services.previews import Previews
 from server.services.transfer import TransferThreads
 from server.services.uploads import UploadLimits, Uploads
 from server.session_parts import SessionParts
+from server.statement_parts import StatementParts
 from server.storage.allocator import give_large_blocks_back
 from server.storage.api_keys import PostgresApiKeys
 from server.storage.blobs import GcsBlobs
@@ -89,11 +94,21 @@ PACKAGE_SERVICE = package_service_pb2.DESCRIPTOR.services_by_name["PackageServic
 HEALTH_SERVICE = health_service_pb2.DESCRIPTOR.services_by_name["HealthService"]
 IMPORT_SERVICE = import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
 PLAYER_SERVICE = player_service_pb2.DESCRIPTOR.services_by_name["PlayerService"]
+XAPI_SERVICE = xapi_service_pb2.DESCRIPTOR.services_by_name["XapiService"]
+LRS_SERVICE = lrs_service_pb2.DESCRIPTOR.services_by_name["LrsService"]
 SESSION_SERVICE = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
 # How often what is alive says so before it counts as lost.
 BEATS = 6
 ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
-SERVED = [PACKAGE_SERVICE, IMPORT_SERVICE, SESSION_SERVICE, PLAYER_SERVICE, HEALTH_SERVICE]
+SERVED = [
+    PACKAGE_SERVICE,
+    IMPORT_SERVICE,
+    SESSION_SERVICE,
+    PLAYER_SERVICE,
+    XAPI_SERVICE,
+    LRS_SERVICE,
+    HEALTH_SERVICE,
+]
 
 
 class SystemClock:
@@ -207,6 +222,17 @@ class Core:
             content_key=_signing_key("CONTENT_SIGNING_KEY_FILE", self.settings.content_signing_key_file),
         )
 
+    @property
+    def statement_parts(self) -> StatementParts:
+        """The Learning Record Store."""
+        return StatementParts(
+            settings=self.settings,
+            database=self.database,
+            clock=self.clock,
+            blobs=_blobs(self.settings, self.telemetry),
+            secret=_secret(self.settings.api_key_pepper_file),
+        )
+
     def health_servicer(self) -> HealthServicer:
         """Asks the database."""
         return HealthServicer(database=self.database, clock=self.clock)
@@ -220,6 +246,9 @@ async def serve(settings: Settings) -> None:
         parts = core.session_parts
         sessions, player = parts.session_servicer(), parts.player_servicer()
         imports = core.import_servicer()
+        statements = core.statement_parts
+        stack.push_async_callback(statements.ingest.drain)
+        xapi, lrs = statements.xapi_servicer(), statements.lrs_servicer()
         check = EdgeCheckServicer(authenticator=core.authenticator, packages=core.packages)
         serving = lifecycle.Serving(
             registrations=[
@@ -227,6 +256,8 @@ async def serve(settings: Settings) -> None:
                 lambda server: session_service_pb2_grpc.add_SessionServiceServicer_to_server(sessions, server),
                 lambda server: player_service_pb2_grpc.add_PlayerServiceServicer_to_server(player, server),
                 lambda server: import_service_pb2_grpc.add_ImportServiceServicer_to_server(imports, server),
+                lambda server: xapi_service_pb2_grpc.add_XapiServiceServicer_to_server(xapi, server),
+                lambda server: lrs_service_pb2_grpc.add_LrsServiceServicer_to_server(lrs, server),
                 lambda server: health_service_pb2_grpc.add_HealthServiceServicer_to_server(health, server),
                 lambda server: add_AuthorizationServicer_to_server(check, server),
             ],

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from server.services import idempotency, session_upkeep, sweeper
+from server.services import idempotency, session_upkeep, statement_upkeep, sweeper
 from server.services.import_runs import ImportRuns
 from server.services.ports import Blobs, Clock
 from server.storage import jobs
@@ -20,12 +20,15 @@ from server.storage.credentials import keep_credential
 from server.storage.idempotency import PostgresIdempotencyKeys
 from server.storage.session_lists import PostgresSessionUpkeep
 from server.storage.single_holder import run_as_single_holder
+from server.storage.statement_upkeep import PostgresStatementUpkeep
 from server.storage.uploads import PostgresUploads
 
 log = structlog.get_logger("worker_loops")
 FORGET_SECONDS = 60
 # How much every list reads that is not counted yet.
 FOLD_SECONDS = 1
+# How far `X-Experience-API-Consistent-Through` lags.
+SETTLE_SECONDS = 0.1
 CREDENTIAL_SECONDS = 10
 IMPORT_GRACE_SECONDS = 2.0
 MEASURE_SECONDS = 10
@@ -78,6 +81,9 @@ def loops_of(
     async def fold() -> None:
         await session_upkeep.fold(database=database, sessions=PostgresSessionUpkeep())
 
+    async def settle() -> None:
+        await statement_upkeep.settle(database=database, statements=PostgresStatementUpkeep())
+
     async def measure() -> None:
         counts.queues = await database.read(jobs.queues())
 
@@ -111,6 +117,7 @@ def loops_of(
         lambda: again("imports", run_imports, pause_seconds=1),
         lambda: again("measure", measure, pause_seconds=MEASURE_SECONDS),
         lambda: run_as_single_holder(dsn, "fold", lambda: again("fold", fold, pause_seconds=FOLD_SECONDS)),
+        lambda: run_as_single_holder(dsn, "settle", lambda: again("settle", settle, pause_seconds=SETTLE_SECONDS)),
         lambda: run_as_single_holder(dsn, "sweeper", lambda: again("sweeper", sweep, pause_seconds=pause)),
         lambda: run_as_single_holder(dsn, "rescue", lambda: again("rescue", rescue, pause_seconds=pause)),
         lambda: run_as_single_holder(dsn, "forget", lambda: again("forget", forget, pause_seconds=FORGET_SECONDS)),

@@ -123,3 +123,23 @@ class KeyText:
     def hash(self, pepper: bytes) -> bytes:
         """What is stored instead of the secret: HMAC-SHA-256 of the whole key under the installation's pepper."""
         return hmac.digest(pepper, self.tenant_id.bytes + self.key_id.bytes + self.secret, hashlib.sha256)
+
+
+_OPERATIONS = frozenset({"read", "write", "delete"})
+_LRS_PERMISSIONS: dict[str, frozenset[str]] = {
+    **{
+        operation: frozenset(f"lrs/{resource}/{operation}" for resource in ("statements", "state", "profile"))
+        for operation in _OPERATIONS
+    },
+    "lrs:statements/write": frozenset({"lrs/statements/write"}),
+    "lrs:statements/read": frozenset({"lrs/statements/read"}),
+    "lrs:statements/read/mine": frozenset({"lrs/statements/read"}),
+    "lrs:state": frozenset(f"lrs/state/{operation}" for operation in _OPERATIONS),
+    "lrs:profile": frozenset(f"lrs/profile/{operation}" for operation in _OPERATIONS),
+}
+_LRS_PERMISSIONS["lrs:all"] = frozenset().union(*_LRS_PERMISSIONS.values())
+
+
+def lrs_permissions(scopes: frozenset[str]) -> frozenset[str]:
+    """What a key of these scopes may do in the strict LRS, as `lrs/statements/read`."""
+    return frozenset().union(*(_LRS_PERMISSIONS[scope] for scope in scopes if scope in _LRS_PERMISSIONS))

@@ -15,6 +15,7 @@
     ├── Conflict                   the state does not allow it
     │   ├── RevisionMismatch       it is not at the version that the caller named
     │   └── IdempotencyConflict    the idempotency key stands for something else
+    ├── PreconditionFailed         it is not what the request says that it is
     ├── Gone                       it was there and is not any more
     ├── Unavailable                try again later
     ├── RemoteFailed               a server that the caller named failed
@@ -222,6 +223,12 @@ class IdempotencyConflict(Conflict):
     def running(cls) -> "IdempotencyConflict":
         """An identical request has not been answered yet."""
         return cls("A request with this Idempotency-Key is still running", held_by="running_request")
+
+
+class PreconditionFailed(DomainError):
+    """The resource is not in the state that the request names. Where HTTP says 412; others have Conflict."""
+
+    message = "The resource is not in the state that the request names"
 
 
 class Gone(DomainError):

@@ -26,13 +26,15 @@ _ACCESS: Any = pb.access
 class Access:
     """What an RPC asks of its caller.
 
-    `scope` is "public", "read", "write", "delete" or "operator"; `rate_class` is "none", "read", "write" or "upload";
-    `origin`, the host that serves it over HTTP, is "base" or "content".
+    `scope` is "public", "read", "write", "delete" or "operator"; `rate_class` is "none", "read", "write", "upload"
+    or "xapi"; `origin`, the host that serves it over HTTP, is "base" or "content". `lrs_resource`, "statements",
+    "state" or "profile", is what LRS scopes of a key may be about instead.
     """
 
     scope: str
     rate_class: str
     origin: str = "base"
+    lrs_resource: str | None = None
 
 
 class MissingAccess(Exception):
@@ -48,6 +50,7 @@ def access_of(method: MethodDescriptor) -> Access:
         pb.Scope.Name(access.scope).removeprefix("SCOPE_").lower(),
         pb.RateClass.Name(access.rate_class).removeprefix("RATE_CLASS_").lower(),
         pb.Origin.Name(access.origin or pb.ORIGIN_BASE).removeprefix("ORIGIN_").lower(),
+        pb.LrsResource.Name(access.lrs_resource).removeprefix("LRS_RESOURCE_").lower() if access.lrs_resource else None,
     )
 
 

@@ -63,6 +63,14 @@ def begin(context: grpc.aio.ServicerContext[object, object]) -> Call:
     return call
 
 
+def caller() -> Caller:
+    """Who calls; only where the RPC's scope needs a key."""
+    found = current().caller
+    if found is None:
+        raise RuntimeError("this RPC is not authenticated by an API key")
+    return found
+
+
 def etag(revision: int) -> tuple[str, str]:
     """Metadata that tell a resource's version."""
     return "etag", format_etag(revision)

@@ -16,12 +16,16 @@ from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
 from envoy.type.v3 import http_status_pb2
 from google.rpc import status_pb2
 
+from server.domain.api_keys import lrs_permissions
 from server.domain.errors import Gone
+from server.rpc.credentials import key_of
 from server.rpc.errors import render
 from server.services.authentication import Authenticator, Caller
 from server.services.packages import Packages
 
 log = structlog.get_logger("edge")
+# Set by gateway/edge.lua, and taken from requests before it.
+OPERATION_HEADER = "x-operation"
 JWT_FILTER = "envoy.filters.http.jwt_authn"
 
 
@@ -39,8 +43,11 @@ class EdgeCheckServicer(external_auth_pb2_grpc.AuthorizationServicer):  # type: 
         try:
             if (kind := extensions.get("class")) in ("content", "download"):
                 return _allow(await self._grant(attributes, kind))
-            caller = await self._authenticator.authenticate(headers.get("x-api-key"))
-            caller.require(extensions["scope"])
+            resource = extensions.get("lrs")
+            caller = await self._authenticator.authenticate(key_of(headers, basic=resource is not None))
+            # Of a form that stands for another request the gateway says what it does.
+            scope = headers.get(OPERATION_HEADER) if resource else None
+            caller.require(scope or extensions["scope"], lrs_resource=resource)
             return _allow(_identity(caller))
         except Exception as error:
             return _deny(error, headers.get("x-request-id", ""))
@@ -60,7 +67,7 @@ def _identity(caller: Caller) -> dict[str, Any]:
         "tenant": str(caller.tenant_id),
         "plan": caller.plan.value,
         "key_id": str(caller.key_id),
-        "scopes": ",".join(sorted(caller.scopes)),
+        "scopes": ",".join(sorted(caller.scopes | lrs_permissions(caller.scopes))),
     }
     if caller.expires_at is not None:
         identity["expires_ms"] = caller.expires_at.timestamp() * 1000

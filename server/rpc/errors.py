@@ -53,6 +53,9 @@ CATALOGUE: Mapping[str, Entry] = {
     "INTERNAL_ERROR": Entry(_Code.INTERNAL, 500, "Internal server error"),
     "DATABASE_ERROR": Entry(_Code.INTERNAL, 500, "Database operation failed"),
     "METHOD_NOT_ALLOWED": Entry(_Code.UNIMPLEMENTED, 405, "Method not allowed"),
+    "PRECONDITION_FAILED": Entry(
+        _Code.FAILED_PRECONDITION, 412, "The resource is not in the state that the request names"
+    ),
     "GONE": Entry(_Code.FAILED_PRECONDITION, 410, "This content is no longer available"),
     "PAYLOAD_TOO_LARGE": Entry(_Code.RESOURCE_EXHAUSTED, 413, "The request body is too large"),
     "UNSUPPORTED_MEDIA_TYPE": Entry(_Code.INVALID_ARGUMENT, 415, "Unsupported media type"),
@@ -84,6 +87,7 @@ _REASONS: Mapping[type[errors.DomainError], str] = {
     errors.TenantNotFound: "TENANT_NOT_FOUND",
     errors.ApiKeyNotFound: "API_KEY_NOT_FOUND",
     errors.Conflict: "CONFLICT",
+    errors.PreconditionFailed: "PRECONDITION_FAILED",
     errors.Gone: "GONE",
     errors.Unavailable: "SERVICE_UNAVAILABLE",
     errors.RemoteFailed: "BAD_GATEWAY",

@@ -18,7 +18,9 @@ from google.protobuf.message import DecodeError, Message
 from server.domain.errors import InvalidRequest, Unauthorized, ValidationFailed
 from server.rpc import context as calls
 from server.rpc.access import PUBLIC_SERVICES, Access
+from server.rpc.credentials import key_of
 from server.rpc.errors import render
+from server.rpc.lrs_access import operation
 from server.rpc.pages import error_page, wants_page
 from server.services.authentication import Authenticator
 
@@ -83,6 +85,7 @@ async def tell_errors(next_step: Next, request: Any, context: Context, method: s
             return page
         status = rendered.to_status(call.request_id)
         trailers: list[tuple[str, str | bytes]] = [("grpc-status-details-bin", status.SerializeToString())]
+        trailers += call.response_metadata
         if call.transcoded:
             # The gateway puts these in place; see gateway/edge.lua.
             trailers.append(("x-error-json", rendered.to_json(call.request_id)))
@@ -98,14 +101,18 @@ def authenticate(
     """Checks the credential that the method's access asks for."""
 
     async def around(next_step: Next, request: Any, context: Context, method: str) -> Any:
-        call, scope = calls.current(), access[method].scope
+        call, wanted = calls.current(), access[method]
+        scope = wanted.scope
         if scope == "operator":
             _check_operator(call.metadata.get("x-operator-token", ""), operator_token)
         elif scope != "public":
             if authenticator is None:
                 raise RuntimeError("this process serves no RPC that needs an API key")
-            call.caller = await authenticator.authenticate(call.metadata.get("x-api-key"))
-            call.caller.require(scope)
+            is_lrs = wanted.lrs_resource is not None
+            call.caller = await authenticator.authenticate(key_of(call.metadata, basic=is_lrs))
+            if is_lrs:
+                scope = operation(scope, call.metadata)
+            call.caller.require(scope, lrs_resource=wanted.lrs_resource)
         return await next_step(request, context)
 
     return around

@@ -18,8 +18,8 @@ log = structlog.get_logger("lifecycle")
 OPTIONS = [
     # Two processes on one port would split calls unseen by the gateway's health checks.
     ("grpc.so_reuseport", 0),
-    # An upload's messages have 1 MiB of data; nothing is larger.
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # What the gateway lets through of statements with attachments, and a little for what is around them.
+    ("grpc.max_receive_message_length", 17 * 1024 * 1024),
     ("grpc.max_metadata_size", 64 * 1024),
     # The gateway opens another connection where one has as many.
     ("grpc.max_concurrent_streams", 1000),

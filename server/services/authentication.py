@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from server.domain.api_keys import KeyIdentity, KeyText, Plan
+from server.domain.api_keys import KeyIdentity, KeyText, Plan, lrs_permissions
 from server.domain.errors import DomainError, MissingScope, Unauthorized
 from server.services.ports import ApiKeyStore, Clock, Database
 
@@ -27,9 +27,11 @@ class Caller:
     scopes: frozenset[str]
     expires_at: datetime | None
 
-    def require(self, scope: str) -> None:
-        """Raises MissingScope unless the key has `scope`."""
-        if scope not in self.scopes:
+    def require(self, scope: str, *, lrs_resource: str | None = None) -> None:
+        """Raises MissingScope unless the key has `scope`, or of a resource of the LRS a scope that stands for it."""
+        if scope in self.scopes:
+            return
+        if lrs_resource is None or f"lrs/{lrs_resource}/{scope}" not in lrs_permissions(self.scopes):
             raise MissingScope(scope)
 
 

@@ -20,6 +20,7 @@ from psycopg_pool.errors import PoolClosed
 
 from server.domain.errors import DatabaseFailed, Unavailable
 from server.services.ports import Query, Transaction
+from server.storage import arrays
 from server.storage.failures import as_domain_error, is_lost
 from server.storage.round_trip import Answer, Connection, Step
 from server.storage.sql import SqlQuery, as_sql
@@ -223,6 +224,7 @@ def _connection_settings(dsn: str, application_name: str) -> dict[str, Any]:
 async def _configure(connection: Connection) -> None:
     # One type for every int: else each magnitude is prepared as a statement of its own.
     connection.adapters.register_dumper(int, Int8Dumper)
+    arrays.register(connection.adapters)
 
 
 async def _nothing(_connection: Connection) -> None:

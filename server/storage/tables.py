@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
@@ -337,6 +338,78 @@ session_statements = Table(
     ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="session_statements_tenant_fkey"),
 )
 Index("session_statements_of_session_idx", session_statements.c.tenant_id, session_statements.c.session_id)
+
+# xAPI statements. `position` is the time at which one was stored, in microseconds of the epoch, and, in its lowest
+# POSITION_BITS bits, what tells apart those of one microsecond: the order of the store. `*_key` are hashes of what is
+# too long for an index, `keys` all that the statement is found by. `statement` is the sender's JSON without `stored`.
+# No foreign key: every statement would lock its tenant's row.
+statements = Table(
+    "statements",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("statement_id", UUID, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("verb_key", UUID, nullable=False),
+    Column("activity_key", UUID),
+    Column("actor_key", UUID, nullable=False),
+    Column("authority_key", UUID, nullable=False),
+    Column("refers_to", UUID),
+    Column("is_voiding", Boolean, nullable=False),
+    Column("voids_any", Boolean, nullable=False),
+    Column("voided", Boolean, nullable=False),
+    Column("occurred_at", TIME, nullable=False),
+    Column("scaled", Double),
+    Column("keys", ARRAY(UUID), nullable=False),
+    Column("statement", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "statement_id", name="statements_pkey"),
+)
+Index("statements_position_idx", statements.c.tenant_id, statements.c.position, unique=True)
+Index(
+    "statements_refers_to_idx",
+    statements.c.tenant_id,
+    statements.c.refers_to,
+    postgresql_where=text("refers_to IS NOT NULL"),
+)
+
+# What statements are found by. A statement that refers to another is found by what finds that one too: `owner` is the
+# position of the statement that the key is of, so that several filters are met by one and the same.
+statement_keys = Table(
+    "statement_keys",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("key", UUID, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("owner", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "key", "position", "owner", name="statement_keys_pkey"),
+)
+
+# Attachments that are in the bucket, by their hash.
+statement_attachments = Table(
+    "statement_attachments",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("sha2", HASH, nullable=False),
+    Column("size_bytes", BYTES, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "sha2", name="statement_attachments_pkey"),
+)
+
+# Documents of the Experience API. `owner_key` is a hash of what a document belongs to (resource, activity, agent),
+# `document_key` of its id; the nil UUID is no registration.
+lrs_documents = Table(
+    "lrs_documents",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("owner_key", UUID, nullable=False),
+    Column("registration", UUID, nullable=False),
+    Column("document_key", UUID, nullable=False),
+    Column("document_id", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "owner_key", "registration", "document_key", name="lrs_documents_pkey"),
+)
 
 # How many sessions there are, by package and status; those of all packages together under the nil UUID. Exact with the
 # changes that the worker has not counted yet: who changes a session adds a row there, and waits for nobody.

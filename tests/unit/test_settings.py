@@ -257,7 +257,7 @@ def test_a_file_without_a_signing_key_is_named(ready_to_start: Path, kind: str, 
     assert str(path) in said
 
 
-@pytest.mark.parametrize("role", ["upload", "worker"])
+@pytest.mark.parametrize("role", ["serve", "upload", "worker"])
 def test_a_bucket_without_credentials_is_named(ready_to_start: Path, role: str) -> None:
     assert "GCS_BUCKET: no credentials for bucket scorm" in refusal(role)
 
@@ -266,6 +266,7 @@ def test_an_address_in_use_is_named(ready_to_start: Path, monkeypatch: pytest.Mo
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         monkeypatch.setenv("LISTEN_ADDRESS", address)
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
         assert f"cannot listen at {address}" in refusal("serve")
 
 

@@ -20,6 +20,14 @@ _PLAYER = "scorm.v1.PlayerService/"
 UPLOAD_IDLE_SECONDS = 3600
 # At least what the filter `buffer` may hold: with less, requests hang. The base host has it for all of its routes.
 _BODY_BYTES = 4 * 1024 * 1024
+# Of statements with attachments, and of documents.
+LARGE_BODY_BYTES = 16 * 1024 * 1024
+_LARGE_BUFFER = (
+    '{"@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, config: '
+    '{"@type": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute, '
+    f"buffer: {{max_request_bytes: {LARGE_BODY_BYTES}}}}}}}"
+)
+_XAPI = "/xapi/"
 # For all of a call, however slowly its request comes or its answer is read; less where it needs no key.
 UNARY_SECONDS = 60
 OPEN_SECONDS = 30
@@ -108,6 +116,8 @@ def rest_lines(routes: Iterable[RestRoute]) -> list[str]:
 
 def _rest_lines(route: RestRoute) -> list[str]:
     metadata = _access(route.access)
+    if route.access.lrs_resource:
+        metadata += f", lrs: {route.access.lrs_resource}"
     if route.path == "/api/health":
         # What the gateway writes itself where no server is up.
         metadata += f', health: "{VERSION}"'
@@ -116,11 +126,16 @@ def _rest_lines(route: RestRoute) -> list[str]:
     if route.variables:
         metadata += f", bound: [{', '.join(_spellings(route.variables))}]"
     filters = [_context(route.access), "envoy.filters.http.grpc_json_transcoder: *enabled"]
-    filters += _whole(streams=route.streams)
+    filters += _whole(streams=route.streams, large=is_large(route.rpc))
+    if route.path.startswith(_XAPI):
+        # Their entity tags are strong.
+        filters += [f"scorm.{name}: *left_out" for name in ("zstd", "brotli", "gzip")]
     if player:
         # Its own pages ask, and no key does.
         filters += ["envoy.filters.http.cors: *left_out", "envoy.filters.http.local_ratelimit: *left_out"]
     limit = [f"  request_body_buffer_limit: {_BODY_BYTES}"] if route.access.origin == "content" else []
+    if is_large(route.rpc):
+        limit = [f"  request_body_buffer_limit: {LARGE_BODY_BYTES}"]
     return [
         f"- name: {route.rpc}",
         f"  match: {{{_path_match(route.path)}, headers: [{_method_match(route.methods)}]}}",
@@ -164,13 +179,16 @@ def grpc_lines(methods: Iterable[MethodDescriptor]) -> list[str]:
 
 def _grpc_lines(method: MethodDescriptor) -> list[str]:
     name, access = f"{method.containing_service.full_name}/{method.name}", access_of(method)
-    filters = [_context(access), *_whole(streams=method.client_streaming)]
+    large = is_large(name)
+    lrs = f", lrs: {access.lrs_resource}" if access.lrs_resource else ""
+    filters = [_context(access), *_whole(streams=method.client_streaming, large=large)]
     action = _action(name, access, safe=_is_safe(method), streams=method.client_streaming)
     return [
         f"- name: grpc {name}",
         f"  match: {{path: /{name}, grpc: {{}}}}",
         f"  route: {{{action}}}",
-        f"  metadata: {{filter_metadata: {{scorm.edge: {{{_access(access)}}}}}}}",
+        *([f"  request_body_buffer_limit: {LARGE_BODY_BYTES}"] if large else []),
+        f"  metadata: {{filter_metadata: {{scorm.edge: {{{_access(access)}{lrs}}}}}}}",
         f"  typed_per_filter_config: {{{', '.join(filters)}}}",
     ]
 
@@ -192,9 +210,16 @@ def _action(rpc: str, access: Access, *, safe: bool, streams: bool) -> str:
     return f"cluster: {cluster}, timeout: 15s, {duration}{retry}"
 
 
-def _whole(*, streams: bool) -> list[str]:
+def _whole(*, streams: bool, large: bool) -> list[str]:
     """Unary requests wait in the gateway until they are whole: one that never ends holds no server."""
-    return [] if streams else ["envoy.filters.http.buffer: *enabled"]
+    if streams:
+        return []
+    return [f"envoy.filters.http.buffer: {_LARGE_BUFFER}" if large else "envoy.filters.http.buffer: *enabled"]
+
+
+def is_large(rpc: str) -> bool:
+    """Whether its requests may be as large as statements and their attachments, or documents, are."""
+    return rpc.partition("/")[0].rpartition(".")[2] == "LrsService" or rpc.endswith("/StoreStatements")
 
 
 def _access(access: Access) -> str:
@@ -202,9 +227,10 @@ def _access(access: Access) -> str:
 
 
 def _context(access: Access) -> str:
+    lrs = f", lrs: {access.lrs_resource}" if access.lrs_resource else ""
     return (
         'envoy.filters.http.ext_authz: {"@type": *key_filter_per_route, '
-        f"check_settings: {{context_extensions: {{{_access(access)}}}}}}}"
+        f"check_settings: {{context_extensions: {{{_access(access)}{lrs}}}}}}}"
     )
 
 

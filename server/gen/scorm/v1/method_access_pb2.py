@@ -25,19 +25,21 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cscorm/v1/method_access.proto\x12\x08scorm.v1\x1a google/protobuf/descriptor.proto\"y\n\x0cMethodAccess\x12\x1e\n\x05scope\x18\x01 \x01(\x0e\x32\x0f.scorm.v1.Scope\x12\'\n\nrate_class\x18\x02 \x01(\x0e\x32\x13.scorm.v1.RateClass\x12 \n\x06origin\x18\x03 \x01(\x0e\x32\x10.scorm.v1.Origin*E\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x0f\n\x0bORIGIN_BASE\x10\x01\x12\x12\n\x0eORIGIN_CONTENT\x10\x02*w\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSCOPE_PUBLIC\x10\x01\x12\x0e\n\nSCOPE_READ\x10\x02\x12\x0f\n\x0bSCOPE_WRITE\x10\x03\x12\x10\n\x0cSCOPE_DELETE\x10\x04\x12\x12\n\x0eSCOPE_OPERATOR\x10\x05*~\n\tRateClass\x12\x1a\n\x16RATE_CLASS_UNSPECIFIED\x10\x00\x12\x13\n\x0fRATE_CLASS_NONE\x10\x01\x12\x13\n\x0fRATE_CLASS_READ\x10\x02\x12\x14\n\x10RATE_CLASS_WRITE\x10\x03\x12\x15\n\x11RATE_CLASS_UPLOAD\x10\x04:H\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x16.scorm.v1.MethodAccessb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cscorm/v1/method_access.proto\x12\x08scorm.v1\x1a google/protobuf/descriptor.proto\"\xa6\x01\n\x0cMethodAccess\x12\x1e\n\x05scope\x18\x01 \x01(\x0e\x32\x0f.scorm.v1.Scope\x12\'\n\nrate_class\x18\x02 \x01(\x0e\x32\x13.scorm.v1.RateClass\x12 \n\x06origin\x18\x03 \x01(\x0e\x32\x10.scorm.v1.Origin\x12+\n\x0clrs_resource\x18\x04 \x01(\x0e\x32\x15.scorm.v1.LrsResource*z\n\x0bLrsResource\x12\x1c\n\x18LRS_RESOURCE_UNSPECIFIED\x10\x00\x12\x1b\n\x17LRS_RESOURCE_STATEMENTS\x10\x01\x12\x16\n\x12LRS_RESOURCE_STATE\x10\x02\x12\x18\n\x14LRS_RESOURCE_PROFILE\x10\x03*E\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x0f\n\x0bORIGIN_BASE\x10\x01\x12\x12\n\x0eORIGIN_CONTENT\x10\x02*w\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSCOPE_PUBLIC\x10\x01\x12\x0e\n\nSCOPE_READ\x10\x02\x12\x0f\n\x0bSCOPE_WRITE\x10\x03\x12\x10\n\x0cSCOPE_DELETE\x10\x04\x12\x12\n\x0eSCOPE_OPERATOR\x10\x05*\x93\x01\n\tRateClass\x12\x1a\n\x16RATE_CLASS_UNSPECIFIED\x10\x00\x12\x13\n\x0fRATE_CLASS_NONE\x10\x01\x12\x13\n\x0fRATE_CLASS_READ\x10\x02\x12\x14\n\x10RATE_CLASS_WRITE\x10\x03\x12\x15\n\x11RATE_CLASS_UPLOAD\x10\x04\x12\x13\n\x0fRATE_CLASS_XAPI\x10\x05:H\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x16.scorm.v1.MethodAccessb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'scorm.v1.method_access_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ORIGIN']._serialized_start=199
-  _globals['_ORIGIN']._serialized_end=268
-  _globals['_SCOPE']._serialized_start=270
-  _globals['_SCOPE']._serialized_end=389
-  _globals['_RATECLASS']._serialized_start=391
-  _globals['_RATECLASS']._serialized_end=517
-  _globals['_METHODACCESS']._serialized_start=76
-  _globals['_METHODACCESS']._serialized_end=197
+  _globals['_LRSRESOURCE']._serialized_start=245
+  _globals['_LRSRESOURCE']._serialized_end=367
+  _globals['_ORIGIN']._serialized_start=369
+  _globals['_ORIGIN']._serialized_end=438
+  _globals['_SCOPE']._serialized_start=440
+  _globals['_SCOPE']._serialized_end=559
+  _globals['_RATECLASS']._serialized_start=562
+  _globals['_RATECLASS']._serialized_end=709
+  _globals['_METHODACCESS']._serialized_start=77
+  _globals['_METHODACCESS']._serialized_end=243
 # @@protoc_insertion_point(module_scope)

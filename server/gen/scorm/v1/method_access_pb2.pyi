@@ -6,6 +6,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class LrsResource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LRS_RESOURCE_UNSPECIFIED: _ClassVar[LrsResource]
+    LRS_RESOURCE_STATEMENTS: _ClassVar[LrsResource]
+    LRS_RESOURCE_STATE: _ClassVar[LrsResource]
+    LRS_RESOURCE_PROFILE: _ClassVar[LrsResource]
+
 class Origin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ORIGIN_UNSPECIFIED: _ClassVar[Origin]
@@ -28,6 +35,11 @@ class RateClass(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RATE_CLASS_READ: _ClassVar[RateClass]
     RATE_CLASS_WRITE: _ClassVar[RateClass]
     RATE_CLASS_UPLOAD: _ClassVar[RateClass]
+    RATE_CLASS_XAPI: _ClassVar[RateClass]
+LRS_RESOURCE_UNSPECIFIED: LrsResource
+LRS_RESOURCE_STATEMENTS: LrsResource
+LRS_RESOURCE_STATE: LrsResource
+LRS_RESOURCE_PROFILE: LrsResource
 ORIGIN_UNSPECIFIED: Origin
 ORIGIN_BASE: Origin
 ORIGIN_CONTENT: Origin
@@ -42,15 +54,18 @@ RATE_CLASS_NONE: RateClass
 RATE_CLASS_READ: RateClass
 RATE_CLASS_WRITE: RateClass
 RATE_CLASS_UPLOAD: RateClass
+RATE_CLASS_XAPI: RateClass
 ACCESS_FIELD_NUMBER: _ClassVar[int]
 access: _descriptor.FieldDescriptor
 
 class MethodAccess(_message.Message):
-    __slots__ = ("scope", "rate_class", "origin")
+    __slots__ = ("scope", "rate_class", "origin", "lrs_resource")
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     RATE_CLASS_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    LRS_RESOURCE_FIELD_NUMBER: _ClassVar[int]
     scope: Scope
     rate_class: RateClass
     origin: Origin
-    def __init__(self, scope: _Optional[_Union[Scope, str]] = ..., rate_class: _Optional[_Union[RateClass, str]] = ..., origin: _Optional[_Union[Origin, str]] = ...) -> None: ...
+    lrs_resource: LrsResource
+    def __init__(self, scope: _Optional[_Union[Scope, str]] = ..., rate_class: _Optional[_Union[RateClass, str]] = ..., origin: _Optional[_Union[Origin, str]] = ..., lrs_resource: _Optional[_Union[LrsResource, str]] = ...) -> None: ...

@@ -1,0 +1,143 @@
+"""Pages and totals of statements, as the other resources have them."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from uuid import UUID
+
+from server.domain.errors import Faults, NotFound, ValidationFailed
+from server.domain.ids import parse_id
+from server.domain.xapi.keys import key
+from server.domain.xapi.positions import FIRST, LAST, last_until
+from server.domain.xapi.times import parse_timestamp
+from server.services.packages import DEFAULT_LIMIT
+from server.services.ports import Database
+from server.services.session_ports import Total
+from server.services.statement_ports import StatementStore, StoredStatement, Window
+from server.services.statements import Statements
+
+MOST_COUNTED = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementQuery:
+    """Filters as they were given; None is all."""
+
+    statement_id: str | None = None
+    verb: str | None = None
+    activity: str | None = None
+    registration: str | None = None
+    since: str | None = None
+    until: str | None = None
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementPage:
+    """Some statements, how many there are in all, and where the next page begins (None: nowhere)."""
+
+    statements: list[StoredStatement]
+    total: Total
+    page: int
+    limit: int
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementLists:
+    """Lists of the documented surface."""
+
+    database: Database
+    store: StatementStore
+    statements: Statements
+
+    async def find(
+        self, query: StatementQuery, *, tenant_id: UUID, page: int | None, limit: int | None
+    ) -> StatementPage:
+        """The last stored first. Raises ValidationFailed with every faulty filter."""
+        number, size = page or 1, limit or DEFAULT_LIMIT
+        window, cursor, wanted = _read(query)
+        if wanted is not None:
+            found = await self._one(wanted, window, tenant_id)
+            shown = found if number == 1 else []
+            return StatementPage(statements=shown, total=Total(len(found)), page=number, limit=size, next_cursor=None)
+        from_here = window if cursor is None else _before(window, cursor)
+        rows, counted = await self.database.read(
+            tenant_id,
+            self.store.page(
+                from_here, tenant_id=tenant_id, limit=size + 1, offset=0 if cursor is not None else (number - 1) * size
+            ),
+            self.store.total(window, tenant_id=tenant_id),
+        )
+        total = Total(min(counted, MOST_COUNTED), is_estimate=counted > MOST_COUNTED)
+        next_cursor = _format_cursor(rows[size - 1].position) if len(rows) > size else None
+        return StatementPage(statements=rows[:size], total=total, page=number, limit=size, next_cursor=next_cursor)
+
+    async def _one(self, wanted: UUID, window: Window, tenant_id: UUID) -> list[StoredStatement]:
+        """The statement of an id, if the other filters find it too."""
+        try:
+            found, _ = await self.statements.get(str(wanted), tenant_id=tenant_id)
+        except NotFound:
+            return []
+        place = Window(
+            keys=window.keys,
+            after=max(window.after, found.position - 1),
+            before=min(window.before, found.position + 1),
+        )
+        return await self.database.read(tenant_id, self.store.page(place, tenant_id=tenant_id, limit=1))
+
+
+def _read(query: StatementQuery) -> tuple[Window, int | None, UUID | None]:
+    """What the filters mean."""
+    faults = Faults()
+    statement_id = faults.of(lambda: _uuid("statementId", query.statement_id))
+    registration = faults.of(lambda: _uuid("registration", query.registration))
+    since = faults.of(lambda: _position("since", query.since, FIRST))
+    until = faults.of(lambda: _position("until", query.until, LAST - 1))
+    cursor = faults.of(lambda: None if query.cursor is None else _parse_cursor(query.cursor))
+    faults.refuse()
+    keys = []
+    if registration is not None:
+        keys.append(key("registration", str(registration)))
+    if query.activity is not None:
+        keys.append(key("activity", query.activity))
+    if query.verb is not None:
+        keys.append(key("verb", query.verb))
+    window = Window(keys=tuple(keys), after=since or FIRST, before=(until if until is not None else LAST - 1) + 1)
+    return window, cursor, statement_id
+
+
+def _before(window: Window, cursor: int) -> Window:
+    return Window(keys=window.keys, after=window.after, before=min(window.before, cursor))
+
+
+def _uuid(name: str, text: str | None) -> UUID | None:
+    if text is None:
+        return None
+    parsed = parse_id(text)
+    if parsed is None:
+        raise ValidationFailed.of(name, "Must be a UUID")
+    return parsed
+
+
+def _position(name: str, text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    try:
+        return last_until(parse_timestamp(text))
+    except ValueError:
+        raise ValidationFailed.of(name, "Must be an ISO 8601 timestamp") from None
+
+
+def _format_cursor(position: int) -> str:
+    return base64.urlsafe_b64encode(position.to_bytes(8)).decode().rstrip("=")
+
+
+def _parse_cursor(text: str) -> int:
+    try:
+        raw = base64.b64decode((text + "=").encode("ascii"), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        raw = b""
+    if len(raw) != 8:
+        raise ValidationFailed.of("cursor", "Must be a next_cursor of an earlier answer")
+    return int.from_bytes(raw)

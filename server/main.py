@@ -230,6 +230,7 @@ class Core:
             database=self.database,
             clock=self.clock,
             blobs=_blobs(self.settings, self.telemetry),
+            idempotency=self.idempotency,
             secret=_secret(self.settings.api_key_pepper_file),
         )
 
@@ -263,6 +264,7 @@ async def serve(settings: Settings) -> None:
             ],
             services=SERVED,
             arounds=core.arounds(SERVED),
+            message_bytes=lifecycle.LARGE_MESSAGE_BYTES,
         )
         await _run(serving, settings, drain_seconds=settings.drain_seconds)
 
@@ -293,7 +295,7 @@ async def worker(settings: Settings) -> None:
         raise SettingsError("the worker needs OPERATOR_DATABASE_URL and OPERATOR_TOKEN_FILE")
     async with AsyncExitStack() as stack:
         telemetry = await stack.enter_async_context(_telemetry(settings, "worker"))
-        database = PostgresOperatorDatabase(dsn)
+        database = PostgresOperatorDatabase(dsn, pool_size=4)
         await database.open()
         stack.push_async_callback(database.close)
         counts, blobs = worker_loops.Counts(), _blobs(settings, telemetry)
@@ -308,6 +310,7 @@ async def worker(settings: Settings) -> None:
             imports=await _import_runs(settings, blobs, stack, telemetry),
             imports_at_once=settings.imports_at_once,
             credential_file=settings.storage_credential_file,
+            iri_base=settings.iri_base or settings.base_url,
             counts=counts,
         )
         await stack.enter_async_context(worker_loops.in_background(*loops))

@@ -9,6 +9,8 @@ from server.domain.xapi.equivalence import are_equivalent
 from server.rpc.lrs import LrsServicer
 from server.rpc.xapi import XapiServicer
 from server.rpc.xapi_json import in_arrays, merge_documents
+from server.services.analytics import Analytics
+from server.services.idempotency import Idempotency
 from server.services.lrs_documents import LrsDocuments
 from server.services.ports import Blobs, Clock, Database
 from server.services.statement_attachments import Attachments
@@ -17,6 +19,7 @@ from server.services.statement_lists import StatementLists
 from server.services.statement_queries import StatementQueries
 from server.services.statement_subjects import StatementSubjects
 from server.services.statements import Statements
+from server.storage.analytics import PostgresAnalytics
 from server.storage.jws import check_signature
 from server.storage.lrs_documents import PostgresLrsDocuments
 from server.storage.statement_attachments import PostgresStatementAttachments
@@ -31,12 +34,14 @@ class StatementParts:
     database: Database
     clock: Clock
     blobs: Blobs
+    idempotency: Idempotency
     secret: bytes
 
     def xapi_servicer(self) -> XapiServicer:
         """The documented surface."""
         lists = StatementLists(database=self.database, store=self._store, statements=self._statements)
-        return XapiServicer(statements=self._statements, lists=lists)
+        analytics = Analytics(database=self.database, store=PostgresAnalytics())
+        return XapiServicer(statements=self._statements, lists=lists, analytics=analytics)
 
     def lrs_servicer(self) -> LrsServicer:
         """The specification's surface."""
@@ -81,6 +86,7 @@ class StatementParts:
             clock=self.clock,
             iri_base=self.settings.iri_base or self.settings.base_url,
             normalize=in_arrays,
+            idempotency=self.idempotency,
         )
 
 

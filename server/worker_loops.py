@@ -14,12 +14,14 @@ import structlog
 from server.services import idempotency, session_upkeep, statement_upkeep, sweeper
 from server.services.import_runs import ImportRuns
 from server.services.ports import Blobs, Clock
+from server.services.statement_folding import StatementFolding
 from server.storage import jobs
 from server.storage.connection import PostgresOperatorDatabase
 from server.storage.credentials import keep_credential
 from server.storage.idempotency import PostgresIdempotencyKeys
 from server.storage.session_lists import PostgresSessionUpkeep
 from server.storage.single_holder import run_as_single_holder
+from server.storage.statement_folds import PostgresStatementFolds
 from server.storage.statement_upkeep import PostgresStatementUpkeep
 from server.storage.uploads import PostgresUploads
 
@@ -56,6 +58,7 @@ def loops_of(
     imports: ImportRuns,
     imports_at_once: int,
     credential_file: Path | None,
+    iri_base: str,
     counts: Counts,
 ) -> list[Loop]:
     """Jobs, imports, totals, sweeper, rescue of dead workers' jobs, and for a real bucket the gateway's credential."""
@@ -80,6 +83,11 @@ def loops_of(
 
     async def fold() -> None:
         await session_upkeep.fold(database=database, sessions=PostgresSessionUpkeep())
+
+    folding = StatementFolding(database=database, folds=PostgresStatementFolds(), iri_base=iri_base)
+
+    async def fold_statements() -> None:
+        await folding.fold()
 
     async def settle() -> None:
         await statement_upkeep.settle(database=database, statements=PostgresStatementUpkeep())
@@ -117,6 +125,9 @@ def loops_of(
         lambda: again("imports", run_imports, pause_seconds=1),
         lambda: again("measure", measure, pause_seconds=MEASURE_SECONDS),
         lambda: run_as_single_holder(dsn, "fold", lambda: again("fold", fold, pause_seconds=FOLD_SECONDS)),
+        lambda: run_as_single_holder(
+            dsn, "fold statements", lambda: again("fold statements", fold_statements, pause_seconds=FOLD_SECONDS / 2)
+        ),
         lambda: run_as_single_holder(dsn, "settle", lambda: again("settle", settle, pause_seconds=SETTLE_SECONDS)),
         lambda: run_as_single_holder(dsn, "sweeper", lambda: again("sweeper", sweep, pause_seconds=pause)),
         lambda: run_as_single_holder(dsn, "rescue", lambda: again("rescue", rescue, pause_seconds=pause)),

@@ -18,8 +18,6 @@ log = structlog.get_logger("lifecycle")
 OPTIONS = [
     # Two processes on one port would split calls unseen by the gateway's health checks.
     ("grpc.so_reuseport", 0),
-    # What the gateway lets through of statements with attachments, and a little for what is around them.
-    ("grpc.max_receive_message_length", 17 * 1024 * 1024),
     ("grpc.max_metadata_size", 64 * 1024),
     # The gateway opens another connection where one has as many.
     ("grpc.max_concurrent_streams", 1000),
@@ -29,6 +27,10 @@ OPTIONS = [
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+# An upload's messages have 1 MiB of data.
+MESSAGE_BYTES = 4 * 1024 * 1024
+# What the gateway lets through of statements with attachments, and a little for what is around them.
+LARGE_MESSAGE_BYTES = 17 * 1024 * 1024
 Register = Callable[[Any], None]
 
 
@@ -54,9 +56,15 @@ class Serving:
     """A gRPC server with health and reflection that leaves no request unanswered when it stops."""
 
     def __init__(
-        self, *, registrations: Sequence[Register], services: Sequence[ServiceDescriptor], arounds: Sequence[Around]
+        self,
+        *,
+        registrations: Sequence[Register],
+        services: Sequence[ServiceDescriptor],
+        arounds: Sequence[Around],
+        message_bytes: int = MESSAGE_BYTES,
     ) -> None:
-        self.server = grpc.aio.server(interceptors=[AroundEveryCall(arounds)], options=OPTIONS)
+        options = [*OPTIONS, ("grpc.max_receive_message_length", message_bytes)]
+        self.server = grpc.aio.server(interceptors=[AroundEveryCall(arounds)], options=options)
         self._health = health.aio.HealthServicer()
         self._names = ["", *(service.full_name for service in services)]
         unregistered: Any = _Unregistered(self.server)

@@ -10,10 +10,14 @@ from server.domain.errors import UnsupportedMediaType
 from server.domain.xapi.content import with_stored
 from server.domain.xapi.positions import stored_text
 from server.domain.xapi.versions import Version
+from server.gen.scorm.v1 import pagination_pb2, xapi_service_pb2_grpc
+from server.gen.scorm.v1 import xapi_analytics_pb2 as analytics_pb
 from server.gen.scorm.v1 import xapi_service_pb2 as pb
-from server.gen.scorm.v1 import xapi_service_pb2_grpc
 from server.rpc import context as calls
+from server.rpc.idempotency import request_of, tell_done
+from server.rpc.times import timestamp
 from server.rpc.xapi_json import joined, read_statements
+from server.services.analytics import ActivityRow, ActorRow, Analytics, AnalyticsPage, Paging, Sums
 from server.services.statement_lists import StatementLists, StatementQuery
 from server.services.statements import Statements
 
@@ -24,15 +28,23 @@ _JSON = "application/json"
 class XapiServicer(xapi_service_pb2_grpc.XapiServiceServicer):
     """Converts, calls, converts."""
 
-    def __init__(self, *, statements: Statements, lists: StatementLists) -> None:
+    def __init__(self, *, statements: Statements, lists: StatementLists, analytics: Analytics) -> None:
         self._statements = statements
         self._lists = lists
+        self._analytics = analytics
 
     async def StoreStatements(self, request: pb.StoreStatementsRequest, context: Context) -> httpbody_pb2.HttpBody:
+        keyed = request_of("XapiService/StoreStatements", request)
         _check_type(request.body.content_type)
         sent, is_list = read_statements(request.body.data)
         # Both versions' statements are welcome here; 2.0 has all of what 1.0.3 has.
-        ids = await self._statements.add(sent, caller=calls.caller(), version=Version.V2, is_list=is_list)
+        if keyed is None:
+            ids = await self._statements.add(sent, caller=calls.caller(), version=Version.V2, is_list=is_list)
+        else:
+            ids, replayed = await self._statements.add_once(
+                sent, caller=calls.caller(), version=Version.V2, is_list=is_list, request=keyed
+            )
+            tell_done(context, replayed=replayed)
         told: Any = [str(one) for one in ids]
         return _body(json.dumps(told if is_list else told[0]))
 
@@ -64,11 +76,84 @@ class XapiServicer(xapi_service_pb2_grpc.XapiServiceServicer):
         found, _ = await self._statements.get(request.statement_id, tenant_id=calls.current().tenant_id)
         return _body(with_stored(found.content, stored_text(found.position)))
 
-    async def ListActorAnalytics(self, request: pb.ListActorAnalyticsRequest, context: Context) -> Any:
-        raise NotImplementedError
+    async def ListActorAnalytics(
+        self, request: pb.ListActorAnalyticsRequest, context: Context
+    ) -> pb.ListActorAnalyticsResponse:
+        found = await self._analytics.actors(
+            tenant_id=calls.current().tenant_id,
+            actor_mbox=_given(request, "actor_mbox"),
+            min_activities=_given(request, "min_activities"),
+            paging=_paging(request),
+        )
+        return pb.ListActorAnalyticsResponse(actors=map(_actor, found.rows), pagination=_pagination(found))
 
-    async def ListActivityAnalytics(self, request: pb.ListActivityAnalyticsRequest, context: Context) -> Any:
-        raise NotImplementedError
+    async def ListActivityAnalytics(
+        self, request: pb.ListActivityAnalyticsRequest, context: Context
+    ) -> pb.ListActivityAnalyticsResponse:
+        found = await self._analytics.activities(
+            tenant_id=calls.current().tenant_id,
+            activity_id=_given(request, "activity_id"),
+            activity_type=_given(request, "activity_type"),
+            package_id=_given(request, "package_id"),
+            min_learners=_given(request, "min_learners"),
+            paging=_paging(request),
+        )
+        return pb.ListActivityAnalyticsResponse(activities=map(_activity, found.rows), pagination=_pagination(found))
+
+
+def _given(request: Any, name: str) -> Any:
+    return getattr(request, name) if request.HasField(name) else None
+
+
+def _paging(request: Any) -> Paging:
+    return Paging(**{name: _given(request, name) for name in ("sort", "order", "page", "limit")})
+
+
+def _sums(sums: Sums) -> dict[str, Any]:
+    return {
+        "total_statements": sums.total_statements,
+        "completed_count": sums.completed_count,
+        "passed_count": sums.passed_count,
+        "failed_count": sums.failed_count,
+        "avg_score_scaled": sums.avg_score_scaled,
+        "first_activity": timestamp(sums.first_activity),
+        "last_activity": timestamp(sums.last_activity),
+    }
+
+
+def _actor(row: ActorRow) -> analytics_pb.ActorAnalytics:
+    account = None
+    if row.home_page is not None:
+        account = analytics_pb.ActorAccount(home_page=row.home_page, name=row.account_name or "")
+    return analytics_pb.ActorAnalytics(
+        actor_mbox=row.mbox,
+        actor_name=row.name,
+        actor_account=account,
+        actor_openid=row.openid,
+        actor_mbox_sha1sum=row.mbox_sha1sum,
+        unique_activities=row.unique_activities,
+        **_sums(row.sums),
+    )
+
+
+def _activity(row: ActivityRow) -> analytics_pb.ActivityAnalytics:
+    return analytics_pb.ActivityAnalytics(
+        activity_id=row.id,
+        activity_type=row.type,
+        package_id=str(row.package_id) if row.package_id else None,
+        unique_learners=row.unique_learners,
+        **_sums(row.sums),
+    )
+
+
+def _pagination(page: AnalyticsPage[Any]) -> pagination_pb2.Pagination:
+    return pagination_pb2.Pagination(
+        page=page.page,
+        limit=page.limit,
+        total=page.total.count,
+        total_pages=-(-page.total.count // page.limit),
+        total_is_estimate=True if page.total.is_estimate else None,
+    )
 
 
 def _body(text: str) -> httpbody_pb2.HttpBody:

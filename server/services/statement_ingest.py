@@ -26,6 +26,8 @@ PAUSE_SECONDS = 0.05
 # What waits is held in memory.
 MOST_WAITING_BYTES = 128 * 1024 * 1024
 
+TAKEN = "Another statement has this id already"
+
 SameContent = Callable[[str, str], bool]
 
 
@@ -80,6 +82,19 @@ class StatementIngest:
         # Whoever goes does not take others' statements along.
         await asyncio.shield(submission.done)
 
+    async def store_within(
+        self, transaction: Transaction, statements: Sequence[NewStatement], *, tenant_id: UUID
+    ) -> None:
+        """As `store`, in a transaction of the caller's, who commits it."""
+        submission = _Submission(tenant_id, statements, 0)
+        _, inserted = await transaction.run_all(
+            self._store.hold(tenant_id=tenant_id), self._store.insert(statements, tenant_id=tenant_id)
+        )
+        if len(inserted) < len(statements) and await self._differing(transaction, tenant_id, [submission], inserted):
+            raise Conflict(TAKEN)
+        for query in self._follow(tenant_id, statements, inserted):
+            await transaction.run(query)
+
     async def drain(self) -> None:
         """Waits until nothing waits."""
         while self._running:
@@ -111,7 +126,7 @@ class StatementIngest:
             await self._try(batch)
         except _Differing as differing:
             for one in differing.submissions:
-                _fail(one, Conflict("Another statement has this id already"))
+                _fail(one, Conflict(TAKEN))
             await self._store_rest([one for one in batch if one not in differing.submissions])
         except Exception as error:
             if len(batch) == 1:

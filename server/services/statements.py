@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from server.domain.errors import MissingScope, NotFound, ValidationFailed
+from server.domain.idempotency import KeyedRequest
 from server.domain.ids import new_id, parse_id
 from server.domain.xapi.authority import Authority
 from server.domain.xapi.content import completed
@@ -15,7 +16,9 @@ from server.domain.xapi.statements import check_statement, duplicate_id
 from server.domain.xapi.times import format_timestamp, parse_timestamp
 from server.domain.xapi.versions import Version
 from server.services.authentication import Caller
-from server.services.ports import Clock, Database
+from server.services.idempotency import Idempotency
+from server.services.idempotency_ports import Facts
+from server.services.ports import Clock, Database, Transaction
 from server.services.statement_attachments import Attachments, SentFile
 from server.services.statement_ingest import StatementIngest
 from server.services.statement_ports import FoundStatement, NewStatement, StatementStore, StoredStatement, Window
@@ -52,6 +55,7 @@ class Statements:
     clock: Clock
     iri_base: str
     normalize: Callable[[Sent], Sent]
+    idempotency: Idempotency
     _authorities: dict[UUID, Authority] = field(default_factory=dict)
 
     async def add(
@@ -68,6 +72,33 @@ class Statements:
         Raises ValidationFailed with every fault (`[1].actor.mbox` in a list), Conflict where an id stands for another
         statement, and MissingScope where the caller may not void what somebody else has stored.
         """
+        new = await self._prepared(sent, caller=caller, version=version, is_list=is_list, files=files)
+        await self.ingest.store(new, tenant_id=caller.tenant_id)
+        return [one.id for one in new]
+
+    async def add_once(
+        self, sent: Sequence[Sent], *, caller: Caller, version: Version, is_list: bool, request: KeyedRequest
+    ) -> tuple[list[UUID], bool]:
+        """As `add`, once for an Idempotency-Key: the ids, and whether they were stored before."""
+        new = await self._prepared(sent, caller=caller, version=version, is_list=is_list, files=NO_FILES)
+
+        async def work(transaction: Transaction) -> Facts:
+            await self.ingest.store_within(transaction, new, tenant_id=caller.tenant_id)
+            return {"ids": [str(one.id) for one in new]}
+
+        outcome = await self.idempotency.once(tenant_id=caller.tenant_id, request=request, work=work)
+        return [UUID(one) for one in outcome.facts["ids"]], outcome.replayed
+
+    async def _prepared(
+        self,
+        sent: Sequence[Sent],
+        *,
+        caller: Caller,
+        version: Version,
+        is_list: bool,
+        files: Mapping[str, SentFile],
+    ) -> list[NewStatement]:
+        """What is to be stored, after everything that can be wrong with it."""
         check_all([one.value for one in sent], version=version, is_list=is_list)
         sent = [self.normalize(one) for one in sent]
         await self.attachments.check(sent, files)
@@ -76,8 +107,7 @@ class Statements:
         new = [self._new(one, authority, caller, version, now) for one in sent]
         await self._check_voiding(new, caller, authority)
         await self.attachments.keep(files, tenant_id=caller.tenant_id, at=now)
-        await self.ingest.store(new, tenant_id=caller.tenant_id)
-        return [one.id for one in new]
+        return new
 
     def authority(self, caller: Caller) -> Authority:
         """Who vouches for what the caller stores."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import BindParameter, ClauseElement, Select, bindparam
+from sqlalchemy import BindParameter, ClauseElement, Select, TextClause, bindparam
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeEngine
@@ -66,11 +66,11 @@ _registered: dict[str, Statement[Any]] = {}
 
 
 def statement(name: str, clause: ClauseElement, read: Reader[T], *, across_tenants: str | None = None) -> Statement[T]:
-    """Compiles `clause` and registers it under `name`, "store.method"."""
+    """Compiles `clause` and registers it under `name`, "store.method". A textual one answers rows."""
     compiled = clause.compile(dialect=_DIALECT)
     names = tuple(getattr(compiled, "positiontup", None) or ())
     constants = {key: value for key, value in (compiled.params or {}).items() if value is not None}
-    returns_rows = isinstance(clause, Select) or bool(isinstance(clause, UpdateBase) and clause._returning)
+    returns_rows = isinstance(clause, Select | TextClause) or bool(isinstance(clause, UpdateBase) and clause._returning)
     made = Statement(name, clause, str(compiled).encode(), names, constants, returns_rows, read, across_tenants)
     if _registered.setdefault(name, made) is not made:
         raise ValueError(f"two statements are named {name}")

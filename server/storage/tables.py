@@ -5,6 +5,8 @@ can be distributed by tenant. Every constraint is named. Row-level security and 
 Times are `timestamptz`, sizes are bytes.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -382,6 +385,14 @@ statement_keys = Table(
     Column("owner", BigInteger, nullable=False),
     PrimaryKeyConstraint("tenant_id", "key", "position", "owner", name="statement_keys_pkey"),
 )
+# Those that are inherited: few, and counted apart.
+Index(
+    "statement_keys_inherited_idx",
+    statement_keys.c.tenant_id,
+    statement_keys.c.key,
+    statement_keys.c.position,
+    postgresql_where=text("owner <> position"),
+)
 
 # Attachments that are in the bucket, by their hash.
 statement_attachments = Table(
@@ -393,6 +404,111 @@ statement_attachments = Table(
     Column("created_at", TIME, nullable=False),
     PrimaryKeyConstraint("tenant_id", "sha2", name="statement_attachments_pkey"),
 )
+
+# Up to which position statements are counted in the tables below. One that is voided is counted no more from the
+# position of the first statement that voids it.
+statement_folds = Table(
+    "statement_folds",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant_id", name="statement_folds_pkey"),
+)
+
+# How many statements have a verb, or are about an activity; the nil UUID stands for all of them, and keys of their own
+# for how many actors and activities there are.
+statement_counts = Table(
+    "statement_counts",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("key", UUID, nullable=False),
+    Column("statement_count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "key", name="statement_counts_pkey"),
+)
+
+
+def _sums() -> list[Column[Any]]:
+    """What statements add up to. The sum of scores is exact, so that what was added can be taken away."""
+    counts = ("total_statements", "completed_count", "passed_count", "failed_count", "score_count")
+    return [
+        *(Column(name, BigInteger, nullable=False) for name in counts),
+        Column("score_sum", Numeric, nullable=False),
+        Column("first_activity", TIME, nullable=False),
+        Column("last_activity", TIME, nullable=False),
+    ]
+
+
+# The statements of an actor about an activity; about no activity under the nil UUID.
+pair_rollups = Table(
+    "pair_rollups",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("actor_key", UUID, nullable=False),
+    Column("activity_key", UUID, nullable=False),
+    *_sums(),
+    PrimaryKeyConstraint("tenant_id", "actor_key", "activity_key", name="pair_rollups_pkey"),
+)
+Index(
+    "pair_rollups_of_activity_idx",
+    pair_rollups.c.tenant_id,
+    pair_rollups.c.activity_key,
+    pair_rollups.c.actor_key,
+)
+actor_rollups = Table(
+    "actor_rollups",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("actor_key", UUID, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    *(Column(name, Text) for name in ("mbox", "mbox_sha1sum", "openid", "home_page", "account_name")),
+    *_sums(),
+    Column("unique_activities", BigInteger, nullable=False),
+    Column("avg_score_scaled", Double),
+    PrimaryKeyConstraint("tenant_id", "actor_key", name="actor_rollups_pkey"),
+)
+activity_rollups = Table(
+    "activity_rollups",
+    METADATA,
+    Column("tenant_id", UUID, nullable=False),
+    Column("activity_key", UUID, nullable=False),
+    Column("activity_id", Text, nullable=False, server_default=""),
+    Column("activity_type", Text, nullable=False, server_default=""),
+    Column("type_key", UUID),
+    Column("package_id", UUID),
+    *_sums(),
+    Column("unique_learners", BigInteger, nullable=False),
+    Column("avg_score_scaled", Double),
+    PrimaryKeyConstraint("tenant_id", "activity_key", name="activity_rollups_pkey"),
+)
+Index("activity_rollups_of_package_idx", activity_rollups.c.tenant_id, activity_rollups.c.package_id)
+Index(
+    "activity_rollups_of_type_idx",
+    activity_rollups.c.tenant_id,
+    activity_rollups.c.type_key,
+    activity_rollups.c.total_statements,
+    activity_rollups.c.activity_key,
+)
+# A page of analytics is read in the order of an index, whatever it is sorted by.
+SORTED = ("total_statements", "completed_count", "passed_count", "failed_count", "first_activity", "last_activity")
+for _table, _key, _unique in (
+    (actor_rollups, "actor_key", "unique_activities"),
+    (activity_rollups, "activity_key", "unique_learners"),
+):
+    for _column in (*SORTED, _unique):
+        Index(f"{_table.name}_by_{_column}_idx", _table.c.tenant_id, _table.c[_column], _table.c[_key])
+    _score = _table.c.avg_score_scaled
+    Index(
+        f"{_table.name}_by_avg_score_desc_idx",
+        _table.c.tenant_id,
+        _score.desc().nulls_last(),
+        _table.c[_key].desc(),
+    )
+    Index(
+        f"{_table.name}_by_avg_score_asc_idx",
+        _table.c.tenant_id,
+        _score.asc().nulls_last(),
+        _table.c[_key].asc(),
+    )
 
 # Documents of the Experience API. `owner_key` is a hash of what a document belongs to (resource, activity, agent),
 # `document_key` of its id; the nil UUID is no registration.

@@ -44,6 +44,20 @@ EXCEPTIONS = {
     "statements.settle_patience",
     "statements.wait_to_settle",
     "statements.settle",
+    "statement_folds.waiting",
+    "statement_folds.begin",
+    "statement_folds.upto",
+    "statement_folds.void",
+    "statement_folds.inherit",
+    "statement_folds.fold",
+    "statement_folds.recount_pairs",
+    "statement_folds.recount_actors",
+    "statement_folds.recount_activities",
+    "statement_folds.end",
+    "statement_folds.latest_actors",
+    "statement_folds.latest_activities",
+    "statement_folds.name_actors",
+    "statement_folds.name_activities",
 }
 
 for _module in pkgutil.iter_modules(server.storage.__path__, "server.storage."):

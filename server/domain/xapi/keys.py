@@ -61,7 +61,7 @@ def facts_of(statement: Json, authority: Json) -> Facts:
     activity_id: str | None = target["id"] if kind == "Activity" else None
     registration: str | None = context.get("registration")
     actor_name = f"agent:{_actor_identifier(statement['actor'])}"
-    names = [f"verb:{verb_id}"]
+    names = [f"verb:{verb_id}", actor_name]
     if activity_id is not None:
         names.append(f"activity:{activity_id}")
     if registration is not None:

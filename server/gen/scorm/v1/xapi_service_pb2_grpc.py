@@ -74,7 +74,7 @@ class XapiServiceServicer:
     def StoreStatements(self, request, context):
         """Stores one statement or an array of them, all or none: 200 with the id as a bare JSON string, or an array of ids in
         the order given. Storing the same statement under the same id again does no harm; another one under that id fails
-        with CONFLICT. Fails with VALIDATION_ERROR, whose `fieldErrors` name every fault (`[2].actor.mbox`).
+        with CONFLICT. An `Idempotency-Key` does what it does elsewhere. Fails with VALIDATION_ERROR, whose `fieldErrors` name every fault (`[2].actor.mbox`).
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a JSON string or array
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
         """

@@ -40,7 +40,7 @@ class XapiServiceStub:
     StoreStatements: _grpc.UnaryUnaryMultiCallable[_xapi_service_pb2.StoreStatementsRequest, _httpbody_pb2.HttpBody]
     """Stores one statement or an array of them, all or none: 200 with the id as a bare JSON string, or an array of ids in
     the order given. Storing the same statement under the same id again does no harm; another one under that id fails
-    with CONFLICT. Fails with VALIDATION_ERROR, whose `fieldErrors` name every fault (`[2].actor.mbox`).
+    with CONFLICT. An `Idempotency-Key` does what it does elsewhere. Fails with VALIDATION_ERROR, whose `fieldErrors` name every fault (`[2].actor.mbox`).
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a JSON string or array
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
     """
@@ -73,7 +73,7 @@ class XapiServiceAsyncStub(XapiServiceStub):
     StoreStatements: _aio.UnaryUnaryMultiCallable[_xapi_service_pb2.StoreStatementsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Stores one statement or an array of them, all or none: 200 with the id as a bare JSON string, or an array of ids in
     the order given. Storing the same statement under the same id again does no harm; another one under that id fails
-    with CONFLICT. Fails with VALIDATION_ERROR, whose `fieldErrors` name every fault (`[2].actor.mbox`).
+    with CONFLICT. An `Idempotency-Key` does what it does elsewhere. Fails with VALIDATION_ERROR, whose `fieldErrors` name every fault (`[2].actor.mbox`).
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a JSON string or array
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
     """
@@ -109,7 +109,7 @@ class XapiServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """Stores one statement or an array of them, all or none: 200 with the id as a bare JSON string, or an array of ids in
         the order given. Storing the same statement under the same id again does no harm; another one under that id fails
-        with CONFLICT. Fails with VALIDATION_ERROR, whose `fieldErrors` name every fault (`[2].actor.mbox`).
+        with CONFLICT. An `Idempotency-Key` does what it does elsewhere. Fails with VALIDATION_ERROR, whose `fieldErrors` name every fault (`[2].actor.mbox`).
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a JSON string or array
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
         """

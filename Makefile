@@ -10,9 +10,11 @@ BIN := .venv/bin
 ARGS ?=
 SECONDS ?= 60
 TARGET ?=
+CHECKOUT ?=
+RUNS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test stress fuzz bench lint generate check-generated lock clean venv venv-dev
+.PHONY: help run test stress fuzz bench conformance-xapi lint generate check-generated lock clean venv venv-dev
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -33,6 +35,9 @@ fuzz: venv-dev ## Fuzzes archive, manifest and form, SECONDS (60) each, or only 
 
 bench: venv-dev ## Measures against baselines and writes tests/bench/RESULTS.md (ARGS chooses rows, and --quick)
 	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+conformance-xapi: venv-dev ## Runs ADL's suite for xAPI 1.0.3 and 2.0 from its CHECKOUT, RUNS (1) times each; needs node
+	@exec $(BIN)/python -m tests.conformance "$(CHECKOUT)" "$(RUNS)"
 
 lint: venv-dev ## Checks style, types, protos, layers, gateway and generated files
 	@exec $(BIN)/python -m server.dev.lint

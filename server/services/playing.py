@@ -20,7 +20,7 @@ from server.domain.sessions.launches import (
     taken_up,
 )
 from server.domain.sessions.model import ItemState, Launch, Session, Standing
-from server.domain.sessions.statements import Change, Teller, in_order
+from server.domain.sessions.statements import Change, Teller
 from server.services.ports import Clock, Database, Transaction
 from server.services.session_changes import Stores, course_of, store_change
 from server.services.session_ports import RunLink, SessionLink, SessionSigner
@@ -149,7 +149,7 @@ class Playing:
             after=session,
             item=item,
             launch=change.launch,
-            statements=in_order([*launched, *told], at=at),
+            statements=[*launched, *told],
         )
         standings = {**step.standings, item.id: item.standing} if item is not None else step.standings
         return Played(

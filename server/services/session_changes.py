@@ -49,7 +49,7 @@ async def store_change(
     if launch is not None:
         queries.append(stores.launches.save(launch, **ids))
     if statements:
-        queries.append(stores.statements.add(statements, **ids))
+        queries += stores.statements.add(statements, tenant_id=after.tenant_id)
     if _moves(before, after):
         await hold_package(stores, transaction, tenant_id=after.tenant_id, package_id=after.package_id)
         queries.append(

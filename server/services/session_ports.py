@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from server.domain.etags import ANY, IfMatch
@@ -150,8 +150,8 @@ class LaunchStore(Protocol):
 class StatementStore(Protocol):
     """Where statements go."""
 
-    def add(self, statements: Sequence[Statement], *, tenant_id: UUID, session_id: UUID) -> Query[None]:
-        """Stores them."""
+    def add(self, statements: Sequence[Statement], *, tenant_id: UUID) -> tuple[Query[Any], Query[Any]]:
+        """Stores them, in their order."""
         ...
 
 

@@ -1,14 +1,18 @@
-"""What belongs to a session: rows of `session_items`, `session_launches` and `session_statements`."""
+"""What belongs to a session: rows of `session_items` and `session_launches`, and statements."""
 
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Text, column, func, select
+from sqlalchemy import Integer, select
 from sqlalchemy.dialects.postgresql import insert
 
 from server.domain.sessions.model import ItemState, Launch, Standing
 from server.domain.sessions.statements import Statement
+from server.domain.xapi.keys import facts_of, ifi_of, key
 from server.services.ports import Query
+from server.services.statement_ports import NewStatement
 from server.storage import tables
 from server.storage.session_rows import (
     ITEM_COLUMNS,
@@ -24,7 +28,8 @@ from server.storage.session_rows import (
     standing_of,
 )
 from server.storage.sql import every, first, nothing, param, statement
-from server.storage.tables import session_items, session_launches, session_statements
+from server.storage.statements import PostgresStatements
+from server.storage.tables import session_items, session_launches
 
 _ITEMS_OF = (
     session_items.c.tenant_id == param("tenant", tables.UUID),
@@ -79,37 +84,6 @@ _SAVE_LAUNCH = statement(
     nothing,
 )
 
-_rows = (
-    func.unnest(
-        param("statement_ids", ARRAY(tables.UUID)),
-        param("verbs", ARRAY(Text())),
-        param("times", ARRAY(tables.TIME)),
-        param("contents", ARRAY(Text())),
-    )
-    .table_valued(
-        column("statement_id", tables.UUID),
-        column("verb", Text()),
-        column("at", tables.TIME),
-        column("content", Text()),
-    )
-    .render_derived()
-)
-_ADD = statement(
-    "session_statements.add",
-    insert(session_statements).from_select(
-        ["tenant_id", "session_id", "statement_id", "verb", "stored_at", "statement"],
-        select(
-            param("tenant", tables.UUID),
-            param("session", tables.UUID),
-            _rows.c.statement_id,
-            _rows.c.verb,
-            _rows.c.at,
-            _rows.c.content.cast(tables.PLAIN_JSON),
-        ),
-    ),
-    nothing,
-)
-
 
 class PostgresSessionItems:
     """Keeps `server.services.session_ports.SessionItemStore`."""
@@ -154,13 +128,24 @@ class PostgresLaunches:
 class PostgresSessionStatements:
     """Keeps `server.services.session_ports.StatementStore`."""
 
-    def add(self, statements: Sequence[Statement], *, tenant_id: UUID, session_id: UUID) -> Query[None]:
-        """Stores them."""
-        return _ADD.bind(
-            tenant=tenant_id,
-            session=session_id,
-            statement_ids=[one.id for one in statements],
-            verbs=[one.verb for one in statements],
-            times=[one.stored_at for one in statements],
-            contents=[one.content for one in statements],
-        )
+    def __init__(self) -> None:
+        self._store = PostgresStatements()
+
+    def add(self, statements: Sequence[Statement], *, tenant_id: UUID) -> tuple[Query[Any], Query[Any]]:
+        """Stores them where all statements are. Their ids are new: nothing can refer to them yet."""
+        new = []
+        for one in statements:
+            value = json.loads(one.content)
+            facts = facts_of(value, value["authority"])
+            new.append(
+                NewStatement(
+                    id=one.id,
+                    facts=facts,
+                    authority=key("agent", str(ifi_of(value["authority"]))),
+                    content=one.content.encode(),
+                    occurred_at=one.at,
+                    is_named=False,
+                    voids_any=True,
+                )
+            )
+        return self._store.hold(tenant_id=tenant_id), self._store.insert(new, tenant_id=tenant_id)

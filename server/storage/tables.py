@@ -327,21 +327,6 @@ session_launches = Table(
     ),
 )
 
-# xAPI statements of what happened in sessions. They outlive session and package.
-session_statements = Table(
-    "session_statements",
-    METADATA,
-    Column("tenant_id", UUID, nullable=False),
-    Column("statement_id", UUID, nullable=False),
-    Column("session_id", UUID, nullable=False),
-    Column("verb", Text, nullable=False),
-    Column("stored_at", TIME, nullable=False),
-    Column("statement", PLAIN_JSON, nullable=False),
-    PrimaryKeyConstraint("tenant_id", "statement_id", name="session_statements_pkey"),
-    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"], name="session_statements_tenant_fkey"),
-)
-Index("session_statements_of_session_idx", session_statements.c.tenant_id, session_statements.c.session_id)
-
 # xAPI statements. `position` is the time at which one was stored, in microseconds of the epoch, and, in its lowest
 # POSITION_BITS bits, what tells apart those of one microsecond: the order of the store. `*_key` are hashes of what is
 # too long for an index, `keys` all that the statement is found by. `statement` is the sender's JSON without `stored`.

@@ -166,7 +166,7 @@ async def test_a_deleted_packages_sessions_are_gone_at_once_and_their_rows_soon(
     await assert_totals(dsns, host, [kept, gone], ["user-1"])
     page = await host.database.read(host.tenant, STORE.page(SessionFilter(), tenant_id=host.tenant, limit=10, offset=0))
     assert {one.package_id for one in page} == {kept}
-    assert rows(dsns) == {"sessions": 6, "session_items": 6, "session_statements": 6}
+    assert rows(dsns) == {"sessions": 6, "session_items": 6, "statements": 6}
     named: dict[str, Any] = {"database": operator_database, "sessions": UPKEEP, "tenant_id": host.tenant}
     async with operator_database.write() as transaction:
         assert await transaction.run(UPKEEP.delete_of_package(tenant_id=host.tenant, package_id=gone, limit=1)) == 1
@@ -174,7 +174,7 @@ async def test_a_deleted_packages_sessions_are_gone_at_once_and_their_rows_soon(
     assert await delete_package_sessions(**named, package_id=gone) == 2
     assert await delete_package_sessions(**named, package_id=gone) == 0
     # What was told of them stays.
-    assert rows(dsns) == {"sessions": 3, "session_items": 3, "session_statements": 6}
+    assert rows(dsns) == {"sessions": 3, "session_items": 3, "statements": 6}
     await assert_totals(dsns, host, [kept, gone], ["user-1"])
 
 
@@ -187,7 +187,7 @@ def learners(dsns: Dsns, package: UUID) -> list[str]:
 def rows(dsns: Dsns) -> dict[str, int]:
     with psycopg.connect(dsns.owner) as connection:
         found = {}
-        for table in ("sessions", "session_items", "session_statements"):
+        for table in ("sessions", "session_items", "statements"):
             (found[table],) = connection.execute(f"select count(*) from {table}".encode()).fetchone() or (0,)
     return found
 

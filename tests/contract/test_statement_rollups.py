@@ -88,15 +88,17 @@ def sums(statements: list[NewStatement]) -> tuple[Any, ...]:
     )
 
 
+SUMS = "total_statements, completed_count, passed_count, failed_count, avg_score_scaled, first_activity, last_activity"
+
+
 def folded(dsns: Dsns) -> tuple[dict[Any, Any], dict[Any, Any], dict[UUID, int]]:
-    names = (
-        "total_statements, completed_count, passed_count, failed_count, avg_score_scaled, first_activity, last_activity"
-    )
     with psycopg.connect(dsns.owner) as connection:
         connection.execute("set row_security = off")
-        actors = connection.execute(f"select actor_key, {names}, unique_activities from actor_rollups").fetchall()  # type: ignore[arg-type]
+        actors = connection.execute(
+            f"select actor_key, {SUMS}, unique_activities from actor_rollups".encode()
+        ).fetchall()
         activities = connection.execute(
-            f"select activity_key, {names}, unique_learners from activity_rollups"  # type: ignore[arg-type]
+            f"select activity_key, {SUMS}, unique_learners from activity_rollups".encode()
         ).fetchall()
         counts = connection.execute("select key, statement_count from statement_counts").fetchall()
     return (

@@ -179,7 +179,10 @@ class Torture:
             self.ledger.broken.append(f"{learner.session}: {element} was {learner.written} and is {found}")
 
     def _completed_statements(self) -> Counter[str]:
-        query = "select session_id::text, count(*) from session_statements where verb = %s group by 1"
+        query = """
+            select statement::json #>> '{context,registration}', count(*) from statements
+            where statement::json #>> '{verb,id}' = %s group by 1
+        """
         with psycopg.connect(self.stack.database_url) as connection:
             return Counter(dict(connection.execute(query, [COMPLETED]).fetchall()))
 

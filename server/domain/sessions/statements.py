@@ -4,9 +4,9 @@ They come with the change that they tell of, in its transaction. Of one change t
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -17,6 +17,8 @@ from server.domain.ids import new_id
 from server.domain.sessions.course import Course
 from server.domain.sessions.launches import is_suspended
 from server.domain.sessions.model import Completion, ItemState, Launch, Score, Session, Standing, Success
+from server.domain.xapi.authority import Authority
+from server.domain.xapi.versions import Version
 
 _VERBS = "http://adlnet.gov/expapi/verbs/"
 _TYPES = "http://adlnet.gov/expapi/activities/"
@@ -30,7 +32,7 @@ class Statement:
 
     id: UUID
     verb: str
-    stored_at: datetime
+    at: datetime
     content: str
 
 
@@ -57,9 +59,6 @@ class Teller:
 
     def changed(self, change: Change, course: Course, *, at: datetime) -> list[Statement]:
         """What a commit or an update has brought about, in the order in which a reader expects it."""
-        return in_order(self._of_change(change, course, at=at), at=at)
-
-    def _of_change(self, change: Change, course: Course, *, at: datetime) -> list[Statement]:
         return [
             *self._item_begins(change, course, at=at),
             *self._standing_changes(change, course, at=at),
@@ -142,12 +141,12 @@ class Teller:
             "object": target,
             "context": {"registration": str(session.id), "contextActivities": activities},
             "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "version": Version.V1.stored,
+            "authority": Authority.of_installation(self.iri_base).agent,
         }
         if result:
             content["result"] = result
-        return Statement(
-            id=identifier, verb=_VERBS + verb, stored_at=at, content=json.dumps(content, separators=(",", ":"))
-        )
+        return Statement(id=identifier, verb=_VERBS + verb, at=at, content=json.dumps(content, separators=(",", ":")))
 
     def _actor(self, session: Session) -> dict[str, Any]:
         account = {"homePage": f"{self.iri_base}/tenants/{session.tenant_id}", "name": session.user_id}
@@ -166,11 +165,6 @@ class Teller:
             "id": self._package_iri(session),
             "definition": {"type": _TYPES + "course", "name": name},
         }
-
-
-def in_order(statements: Sequence[Statement], *, at: datetime) -> list[Statement]:
-    """The statements, stored at times that tell their order."""
-    return [replace(one, stored_at=at + timedelta(microseconds=place)) for place, one in enumerate(statements)]
 
 
 def _has_score(told: tuple[str, Result]) -> bool:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ class Authority:
         return cls._of({"homePage": f"{iri_base}/tenants/{tenant_id}/api-keys", "name": str(key_id)})
 
     @classmethod
+    @lru_cache(4)
     def of_installation(cls, iri_base: str) -> "Authority":
         """That of what the player and sessions tell."""
         return cls._of({"homePage": iri_base, "name": "scorm-api"})

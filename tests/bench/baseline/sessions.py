@@ -264,11 +264,11 @@ async def _store(
     connection: Connection, change: Change, launch: domain.Launch | None, course: Course, now: datetime
 ) -> None:
     ids = {"tenant_id": change.after.tenant_id, "session_id": change.after.id}
-    queries = [SESSIONS.save(change.after)]
+    queries: list[Any] = [SESSIONS.save(change.after)]
     if change.item_after is not None:
         queries.append(ITEMS.save(change.item_after, **ids))
     if launch is not None:
         queries.append(LAUNCHES.save(launch, **ids))
     if statements := TELLER.changed(change, course, at=now):
-        queries.append(STATEMENTS.add(statements, **ids))
+        queries += STATEMENTS.add(statements, tenant_id=change.after.tenant_id)
     await run(connection, *queries)

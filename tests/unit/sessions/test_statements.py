@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from server.domain.sessions.model import Completion, Score, Success
 from server.domain.sessions.statements import Change, Statement, Teller, score_json
+from server.domain.xapi.statements import check_statement
+from server.domain.xapi.versions import Version
 from tests.factories.sessions import NOW, Play, asset, course12, course2004, item, played, sco, session, untouched
 
 BASE = "https://scorm.example"
@@ -172,7 +174,8 @@ def test_statements_are_right_xapi() -> None:
         assert datetime.fromisoformat(content["timestamp"]) == NOW
         assert content["object"]["id"].startswith(PACKAGE)
         assert re.fullmatch(r"[!-~]+", content["object"]["id"])
-        assert set(content) <= {"id", "actor", "verb", "object", "result", "context", "timestamp"}
+        check_statement(content, Version.V1)
+        assert (content["version"], content["authority"]["account"]["name"]) == ("1.0.0", "scorm-api")
         assert "null" not in one.content
 
 

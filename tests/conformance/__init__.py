@@ -1,0 +1,1 @@
+"""Conformance suites of others, run against a copy of our own. Their checkouts are never part of this repository."""

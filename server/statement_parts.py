@@ -16,6 +16,7 @@ from server.services.ports import Blobs, Clock, Database
 from server.services.statement_attachments import Attachments
 from server.services.statement_ingest import StatementIngest
 from server.services.statement_lists import StatementLists
+from server.services.statement_ports import NewStatement
 from server.services.statement_queries import StatementQueries
 from server.services.statement_subjects import StatementSubjects
 from server.services.statements import Statements
@@ -90,5 +91,9 @@ class StatementParts:
         )
 
 
-def _are_the_same(first: str, second: str) -> bool:
-    return are_equivalent(json.loads(first), json.loads(second))
+def _are_the_same(there: str, new: NewStatement) -> bool:
+    value = json.loads(new.content)
+    if new.facts.timestamp is None:
+        # Then it says nothing of when it happened; what is there was given a time when it came.
+        del value["timestamp"]
+    return are_equivalent(json.loads(there), value)

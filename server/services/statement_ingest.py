@@ -28,7 +28,7 @@ MOST_WAITING_BYTES = 128 * 1024 * 1024
 
 TAKEN = "Another statement has this id already"
 
-SameContent = Callable[[str, str], bool]
+SameStatement = Callable[[str, NewStatement], bool]
 
 
 @dataclass(eq=False, slots=True)
@@ -49,9 +49,9 @@ class _Differing(Exception):
 
 
 class StatementIngest:
-    """One for each process. `same` says whether two statements are the same, by their JSON."""
+    """One for each process. `same` says whether a statement is the same as one that is there, by its JSON."""
 
-    def __init__(self, *, database: Database, statements: StatementStore, same: SameContent) -> None:
+    def __init__(self, *, database: Database, statements: StatementStore, same: SameStatement) -> None:
         self._database = database
         self._store = statements
         self._same = same
@@ -185,7 +185,7 @@ class StatementIngest:
         others = {
             identifier
             for identifier, one in there.items()
-            if identifier not in existing or not self._same(existing[identifier].content, one.content.decode())
+            if identifier not in existing or not self._same(existing[identifier].content, one)
         }
         return [submission for submission in group if any(one.id in others for one in submission.statements)]
 

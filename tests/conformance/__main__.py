@@ -1,6 +1,6 @@
 """Runs ADL's suite for Learning Record Stores: `make conformance-xapi CHECKOUT=… [RUNS=3]`.
 
-CHECKOUT is a clone of https://github.com/adlnet/lrs-conformance-test-suite; node and npm must be there. Prints the totals
+CHECKOUT is a clone of github.com/adlnet/lrs-conformance-test-suite; node and npm must be there. Prints the totals
 of each run for xAPI 1.0.3 and 2.0, and ends with status 1 unless every test passed. The suite's own exit status says
 nothing: failures are counted modulo 256 there.
 """

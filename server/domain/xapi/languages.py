@@ -31,8 +31,8 @@ def in_one_language(texts: Mapping[str, Any], languages: Sequence[str]) -> dict[
 
 
 def _match(tags: Mapping[str, str], languages: Sequence[str]) -> str | None:
-    # First what was asked for or is more special, then what is more general: for de-AT also de, and de-CH.
-    for wanted in (*languages, *_shorter(languages)):
+    # RFC 4647, 3.4: each in its turn, and for de-AT, if there is no such, de and de-CH before the next.
+    for wanted in (step for language in languages for step in _steps(language)):
         if wanted == "*":
             return next(iter(tags.values()), None)
         for lower, tag in tags.items():
@@ -41,11 +41,7 @@ def _match(tags: Mapping[str, str], languages: Sequence[str]) -> str | None:
     return None
 
 
-def _shorter(languages: Sequence[str]) -> list[str]:
-    found = []
-    for tag in languages:
-        shorter = tag.rpartition("-")[0]
-        while shorter:
-            found.append(shorter)
-            shorter = shorter.rpartition("-")[0]
-    return found
+def _steps(tag: str) -> list[str]:
+    """The tag, and what it is when its end is cut off again and again."""
+    parts = tag.split("-")
+    return ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]

@@ -11,7 +11,7 @@ from server.domain.xapi.keys import key
 from server.domain.xapi.positions import FIRST, LAST, last_until
 from server.domain.xapi.times import parse_timestamp
 from server.services.packages import DEFAULT_LIMIT
-from server.services.ports import Database
+from server.services.ports import Database, Query
 from server.services.session_ports import Total
 from server.services.statement_ports import StatementStore, StoredStatement, Window
 from server.services.statements import Statements
@@ -67,11 +67,17 @@ class StatementLists:
             self.store.page(
                 from_here, tenant_id=tenant_id, limit=size + 1, offset=0 if cursor is not None else (number - 1) * size
             ),
-            self.store.total(window, tenant_id=tenant_id),
+            self._total(query, window, tenant_id),
         )
-        total = Total(min(counted, MOST_COUNTED), is_estimate=counted > MOST_COUNTED)
+        is_bounded = _is_narrow(query) and counted > MOST_COUNTED
+        total = Total(min(counted, MOST_COUNTED) if is_bounded else counted, is_estimate=is_bounded)
         next_cursor = _format_cursor(rows[size - 1].position) if len(rows) > size else None
         return StatementPage(statements=rows[:size], total=total, page=number, limit=size, next_cursor=next_cursor)
+
+    def _total(self, query: StatementQuery, window: Window, tenant_id: UUID) -> Query[int]:
+        if _is_narrow(query):
+            return self.store.total(window, tenant_id=tenant_id)
+        return self.store.counted(window.keys[0] if window.keys else None, tenant_id=tenant_id)
 
     async def _one(self, wanted: UUID, window: Window, tenant_id: UUID) -> list[StoredStatement]:
         """The statement of an id, if the other filters find it too."""
@@ -105,6 +111,14 @@ def _read(query: StatementQuery) -> tuple[Window, int | None, UUID | None]:
         keys.append(key("verb", query.verb))
     window = Window(keys=tuple(keys), after=since or FIRST, before=(until if until is not None else LAST - 1) + 1)
     return window, cursor, statement_id
+
+
+def _is_narrow(query: StatementQuery) -> bool:
+    """Whether there is no counter for what is asked for."""
+    filters = (query.verb, query.activity)
+    return sum(one is not None for one in filters) > 1 or any(
+        one is not None for one in (query.registration, query.since, query.until)
+    )
 
 
 def _before(window: Window, cursor: int) -> Window:

@@ -100,6 +100,10 @@ class StatementStore(Protocol):
         """How many unvoided statements there are, counted up to MOST_COUNTED + 1."""
         ...
 
+    def counted(self, found_by: UUID | None, *, tenant_id: UUID) -> Query[int]:
+        """How many unvoided statements have the verb or activity of this key, or, with None, how many there are."""
+        ...
+
     def settled(self, *, tenant_id: UUID) -> Query[int]:
         """The position up to which no statement is to come."""
         ...

@@ -19,8 +19,8 @@ from server.services.analytics import (
 )
 from server.services.ports import Query
 from server.storage import tables
+from server.storage.rollup_keys import ACTIVITIES, ACTORS
 from server.storage.sql import Row, Statement, every, param, statement
-from server.storage.statement_folds import ACTIVITIES, ACTORS
 from server.storage.tables import activity_rollups, actor_rollups, statement_counts
 
 _TENANT = param("tenant", tables.UUID)

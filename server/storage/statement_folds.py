@@ -18,12 +18,10 @@ from server.domain.xapi.keys import key
 from server.services.ports import Query
 from server.services.statement_fold_ports import ActivityNames, ActorNames, Folded, Latest, Window
 from server.storage import tables
+from server.storage.rollup_keys import ACTIVITIES, ACTORS, NO_KEY
 from server.storage.sql import Statement, every, nothing, statement
 from server.storage.statements import LONGEST_CHAIN
 
-NO_KEY = UUID(int=0)
-# Keys of `statement_counts` that no verb and no activity has.
-ACTORS, ACTIVITIES = key("rollup", "actors"), key("rollup", "activities")
 _VERB = "http://adlnet.gov/expapi/verbs/"
 _COUNTED = {name: key("verb", _VERB + name) for name in ("completed", "passed", "failed")}
 

@@ -36,6 +36,7 @@ from server.storage import tables
 from server.storage.arrays import Bools, Float8s, Int8s, Texts, Times, Uuids
 from server.storage.sql import Row, every, nothing, param, statement
 from server.storage.statement_pages import PostgresStatementPages
+from server.storage.statement_totals import PostgresStatementTotals
 from server.storage.tables import statement_keys, statements, tenants
 
 # One key for all who store statements: what is settled cannot move while somebody has it.
@@ -243,7 +244,7 @@ _EXISTING = statement(
 )
 
 
-class PostgresStatements(PostgresStatementPages):
+class PostgresStatements(PostgresStatementPages, PostgresStatementTotals):
     """Keeps `server.services.statement_ports.StatementStore`."""
 
     def hold(self, *, tenant_id: UUID) -> Query[None]:

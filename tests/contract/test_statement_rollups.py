@@ -13,10 +13,11 @@ import pytest
 from server.domain.xapi.keys import key
 from server.services.statement_folding import StatementFolding
 from server.services.statement_ingest import StatementIngest
-from server.services.statement_ports import NewStatement
+from server.services.statement_ports import NewStatement, Window
 from server.services.statement_upkeep import settle
 from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
-from server.storage.statement_folds import ACTIVITIES, ACTORS, NO_KEY, PostgresStatementFolds
+from server.storage.rollup_keys import ACTIVITIES, ACTORS, NO_KEY
+from server.storage.statement_folds import PostgresStatementFolds
 from server.storage.statement_upkeep import PostgresStatementUpkeep
 from server.storage.statements import PostgresStatements
 from tests.databases import Dsns
@@ -88,6 +89,20 @@ def sums(statements: list[NewStatement]) -> tuple[Any, ...]:
     )
 
 
+async def assert_totals(database: PostgresDatabase, tenant: UUID) -> None:
+    """Whatever is folded and whatever is not, as many are counted as are found."""
+    store = PostgresStatements()
+    verbs = [key("verb", VERBS + one) for one in (*COUNTED, "experienced", "voided")]
+    for found_by in (None, *verbs, *(key("activity", activity(one)["id"]) for one in ACTIVITIES_THERE)):
+        window = Window(keys=() if found_by is None else (found_by,))
+        found, total = await database.read(
+            tenant,
+            store.page(window, tenant_id=tenant, limit=1000),
+            store.counted(found_by, tenant_id=tenant),
+        )
+        assert total == len(found)
+
+
 SUMS = "total_statements, completed_count, passed_count, failed_count, avg_score_scaled, first_activity, last_activity"
 
 
@@ -129,10 +144,12 @@ async def test_roll_ups_are_what_counting_finds(
         # What is there already comes again at times.
         again = random_.sample(there, k=min(len(there), random_.randrange(3)))
         await ingest.store(list({one.id: one for one in [*batch, *again]}.values()), tenant_id=tenant)
+        await assert_totals(database, tenant)
         if random_.random() < 0.7:
             await settle(database=operator_database, statements=PostgresStatementUpkeep())
             await folding.fold()
             assert folded(dsns) == counted(there)
+            await assert_totals(database, tenant)
     await settle(database=operator_database, statements=PostgresStatementUpkeep())
     await folding.fold()
     assert folded(dsns) == counted(there)

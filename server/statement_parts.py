@@ -14,6 +14,7 @@ from server.services.idempotency import Idempotency
 from server.services.lrs_documents import LrsDocuments
 from server.services.ports import Blobs, Clock, Database
 from server.services.statement_attachments import Attachments
+from server.services.statement_exports import StatementExports
 from server.services.statement_ingest import StatementIngest
 from server.services.statement_lists import StatementLists
 from server.services.statement_ports import NewStatement
@@ -42,7 +43,8 @@ class StatementParts:
         """The documented surface."""
         lists = StatementLists(database=self.database, store=self._store, statements=self._statements)
         analytics = Analytics(database=self.database, store=PostgresAnalytics())
-        return XapiServicer(statements=self._statements, lists=lists, analytics=analytics)
+        exports = StatementExports(database=self.database, store=self._store)
+        return XapiServicer(statements=self._statements, lists=lists, exports=exports, analytics=analytics)
 
     def lrs_servicer(self) -> LrsServicer:
         """The specification's surface."""

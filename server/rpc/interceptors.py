@@ -185,11 +185,16 @@ class AroundEveryCall(grpc.aio.ServerInterceptor):
 
 
 def _wrap(handler: Any, arounds: Sequence[Around], method: str) -> Any:
-    if handler.response_streaming:
-        raise NotImplementedError(f"{method} streams its response, which these interceptors do not wrap")
-    step: Next = handler.stream_unary if handler.request_streaming else handler.unary_unary
+    if handler.response_streaming and handler.request_streaming:
+        raise NotImplementedError(f"{method} streams both ways, which these interceptors do not wrap")
+    step: Next = handler.stream_unary or handler.unary_stream or handler.unary_unary
     for around in reversed(arounds):
         step = _bind(around, step, method)
+    if handler.response_streaming:
+        # A coroutine that writes its answers: so the steps around it last as long as it does.
+        return grpc.unary_stream_rpc_method_handler(
+            step, _decoder(handler.request_deserializer), handler.response_serializer
+        )
     make = grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
     return make(step, _decoder(handler.request_deserializer), handler.response_serializer)
 

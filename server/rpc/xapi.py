@@ -18,19 +18,24 @@ from server.rpc.idempotency import request_of, tell_done
 from server.rpc.times import timestamp
 from server.rpc.xapi_json import joined, read_statements
 from server.services.analytics import ActivityRow, ActorRow, Analytics, AnalyticsPage, Paging, Sums
+from server.services.statement_exports import StatementExports, begins_after, cursor_of
 from server.services.statement_lists import StatementLists, StatementQuery
 from server.services.statements import Statements
 
 Context = grpc.aio.ServicerContext[Any, Any]
 _JSON = "application/json"
+_LINES = "application/x-ndjson"
 
 
 class XapiServicer(xapi_service_pb2_grpc.XapiServiceServicer):
     """Converts, calls, converts."""
 
-    def __init__(self, *, statements: Statements, lists: StatementLists, analytics: Analytics) -> None:
+    def __init__(
+        self, *, statements: Statements, lists: StatementLists, exports: StatementExports, analytics: Analytics
+    ) -> None:
         self._statements = statements
         self._lists = lists
+        self._exports = exports
         self._analytics = analytics
 
     async def StoreStatements(self, request: pb.StoreStatementsRequest, context: Context) -> httpbody_pb2.HttpBody:
@@ -75,6 +80,18 @@ class XapiServicer(xapi_service_pb2_grpc.XapiServiceServicer):
     async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> httpbody_pb2.HttpBody:
         found, _ = await self._statements.get(request.statement_id, tenant_id=calls.current().tenant_id)
         return _body(with_stored(found.content, stored_text(found.position)))
+
+    async def ExportStatements(self, request: pb.ExportStatementsRequest, context: Context) -> None:  # type: ignore[override]  # writes its answers
+        after = begins_after(cursor=_given(request, "cursor"), since=_given(request, "since"))
+        pages = self._exports.pages(
+            after, tenant_id=calls.current().tenant_id, wait_seconds=_given(request, "wait_seconds") or 0
+        )
+        async for page in pages:
+            lines = [with_stored(one.content, stored_text(one.position)) + "\n" for one in page]
+            await context.write(httpbody_pb2.HttpBody(content_type=_LINES, data="".join(lines).encode()))
+            after = page[-1].position
+        end = json.dumps({"next_cursor": cursor_of(after)}, separators=(",", ":")) + "\n"
+        await context.write(httpbody_pb2.HttpBody(content_type=_LINES, data=end.encode()))
 
     async def ListActorAnalytics(
         self, request: pb.ListActorAnalyticsRequest, context: Context

@@ -71,7 +71,7 @@ class StatementLists:
         )
         is_bounded = _is_narrow(query) and counted > MOST_COUNTED
         total = Total(min(counted, MOST_COUNTED) if is_bounded else counted, is_estimate=is_bounded)
-        next_cursor = _format_cursor(rows[size - 1].position) if len(rows) > size else None
+        next_cursor = format_cursor(rows[size - 1].position) if len(rows) > size else None
         return StatementPage(statements=rows[:size], total=total, page=number, limit=size, next_cursor=next_cursor)
 
     def _total(self, query: StatementQuery, window: Window, tenant_id: UUID) -> Query[int]:
@@ -100,7 +100,7 @@ def _read(query: StatementQuery) -> tuple[Window, int | None, UUID | None]:
     registration = faults.of(lambda: _uuid("registration", query.registration))
     since = faults.of(lambda: _position("since", query.since, FIRST))
     until = faults.of(lambda: _position("until", query.until, LAST - 1))
-    cursor = faults.of(lambda: None if query.cursor is None else _parse_cursor(query.cursor))
+    cursor = faults.of(lambda: None if query.cursor is None else parse_cursor(query.cursor))
     faults.refuse()
     keys = []
     if registration is not None:
@@ -143,11 +143,13 @@ def _position(name: str, text: str | None, default: int) -> int:
         raise ValidationFailed.of(name, "Must be an ISO 8601 timestamp") from None
 
 
-def _format_cursor(position: int) -> str:
+def format_cursor(position: int) -> str:
+    """An opaque name for a place in the store."""
     return base64.urlsafe_b64encode(position.to_bytes(8)).decode().rstrip("=")
 
 
-def _parse_cursor(text: str) -> int:
+def parse_cursor(text: str) -> int:
+    """The place that `format_cursor` named. Raises ValidationFailed."""
     try:
         raw = base64.b64decode((text + "=").encode("ascii"), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):

@@ -96,6 +96,10 @@ class StatementStore(Protocol):
         """Unvoided statements, the last stored first unless ascending."""
         ...
 
+    def settled_page(self, *, after: int, tenant_id: UUID, limit: int) -> Query[list[StoredStatement]]:
+        """What was stored after a place, voided or not, in its order, as far as it is settled."""
+        ...
+
     def total(self, window: Window, *, tenant_id: UUID) -> Query[int]:
         """How many unvoided statements there are, counted up to MOST_COUNTED + 1."""
         ...

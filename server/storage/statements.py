@@ -31,7 +31,7 @@ from sqlalchemy.dialects import postgresql
 
 from server.domain.xapi.positions import POSITION_BITS
 from server.services.ports import Query
-from server.services.statement_ports import FoundStatement, Inserted, NewStatement
+from server.services.statement_ports import FoundStatement, Inserted, NewStatement, StoredStatement
 from server.storage import tables
 from server.storage.arrays import Bools, Float8s, Int8s, Texts, Times, Uuids
 from server.storage.sql import Row, every, nothing, param, statement
@@ -224,6 +224,20 @@ _INHERIT = statement(
 )
 
 
+_SETTLED_PAGE = statement(
+    "statements.settled_page",
+    select(statements.c.position, statements.c.statement)
+    .where(
+        statements.c.tenant_id == _TENANT,
+        statements.c.position > param("after_position", BigInteger()),
+        statements.c.position <= SETTLED,
+    )
+    .order_by(statements.c.position)
+    .limit(param("limit", BigInteger())),
+    every(lambda row: StoredStatement(*row)),
+)
+
+
 def _found(row: Row) -> FoundStatement:
     return FoundStatement(*row[1:])
 
@@ -291,6 +305,10 @@ class PostgresStatements(PostgresStatementPages, PostgresStatementTotals):
     def existing(self, ids: Sequence[UUID], *, tenant_id: UUID) -> Query[Mapping[UUID, FoundStatement]]:
         """Those of these that are there."""
         return _EXISTING.bind(tenant=tenant_id, statement_ids=Uuids.of(ids))
+
+    def settled_page(self, *, after: int, tenant_id: UUID, limit: int) -> Query[list[StoredStatement]]:
+        """What was stored after a place, voided or not, in its order, as far as it is settled."""
+        return _SETTLED_PAGE.bind(tenant=tenant_id, after_position=after, limit=limit)
 
     def settled(self, *, tenant_id: UUID) -> Query[int]:
         """The position up to which no statement is to come."""

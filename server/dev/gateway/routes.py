@@ -31,13 +31,17 @@ _XAPI = "/xapi/"
 # For all of a call, however slowly its request comes or its answer is read; less where it needs no key.
 UNARY_SECONDS = 60
 OPEN_SECONDS = 30
+# Of answers that are streams: in all, and without anything moving.
+EXPORT_SECONDS = 3600
+EXPORT_IDLE_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
 class RestRoute:
     """One HTTP binding of an RPC. `path` is its template, such as `/api/v1/packages/{package_id}`.
 
-    What is `safe` may be asked of a second server where the first one broke off.
+    `streams` are requests that do, `answers` answers that do. What is `safe` may be asked of a second server where the
+    first one broke off.
     """
 
     rpc: str
@@ -45,12 +49,13 @@ class RestRoute:
     path: str
     streams: bool
     access: Access
+    answers: bool = False
     safe: bool = False
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """What it answers: whoever answers GET answers HEAD."""
-        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+        """What it answers: whoever answers GET answers HEAD, but for streams, whose head is all that they have."""
+        return ("GET", "HEAD") if self.method == "GET" and not self.answers else (self.method,)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -95,6 +100,7 @@ def _bindings(method: MethodDescriptor) -> Iterable[RestRoute]:
             path=path,
             streams=method.client_streaming,
             access=access_of(method),
+            answers=method.server_streaming,
             safe=_is_safe(method),
         )
 
@@ -136,10 +142,11 @@ def _rest_lines(route: RestRoute) -> list[str]:
     limit = [f"  request_body_buffer_limit: {_BODY_BYTES}"] if route.access.origin == "content" else []
     if is_large(route.rpc):
         limit = [f"  request_body_buffer_limit: {LARGE_BODY_BYTES}"]
+    action = _action(route.rpc, route.access, safe=route.safe, streams=route.streams, answers=route.answers)
     return [
         f"- name: {route.rpc}",
         f"  match: {{{_path_match(route.path)}, headers: [{_method_match(route.methods)}]}}",
-        f"  route: {{{_action(route.rpc, route.access, safe=route.safe, streams=route.streams)}}}",
+        f"  route: {{{action}}}",
         *limit,
         f"  metadata: {{filter_metadata: {{scorm.edge: {{{metadata}}}}}}}",
         "  typed_per_filter_config:",
@@ -182,7 +189,8 @@ def _grpc_lines(method: MethodDescriptor) -> list[str]:
     large = is_large(name)
     lrs = f", lrs: {access.lrs_resource}" if access.lrs_resource else ""
     filters = [_context(access), *_whole(streams=method.client_streaming, large=large)]
-    action = _action(name, access, safe=_is_safe(method), streams=method.client_streaming)
+    safe, streams, answers = _is_safe(method), method.client_streaming, method.server_streaming
+    action = _action(name, access, safe=safe, streams=streams, answers=answers)
     return [
         f"- name: grpc {name}",
         f"  match: {{path: /{name}, grpc: {{}}}}",
@@ -199,7 +207,11 @@ def service_lines(methods: Iterable[MethodDescriptor]) -> list[str]:
     return [f"- {name}" for name in names]
 
 
-def _action(rpc: str, access: Access, *, safe: bool, streams: bool) -> str:
+def _action(rpc: str, access: Access, *, safe: bool, streams: bool, answers: bool) -> str:
+    if answers:
+        # As long as it takes to read; who was cut off says where to go on.
+        duration = f"max_stream_duration: {{max_stream_duration: {EXPORT_SECONDS}s}}"
+        return f"cluster: serve, timeout: 0s, idle_timeout: {EXPORT_IDLE_SECONDS}s, {duration}, retry_policy: {{}}"
     if streams:
         # As long as it takes, and never twice: the body is gone.
         return f"cluster: upload, timeout: 0s, idle_timeout: {UPLOAD_IDLE_SECONDS}s, retry_policy: {{}}"

@@ -46,6 +46,16 @@ class GetStatementRequest(_message.Message):
     statement_id: str
     def __init__(self, statement_id: _Optional[str] = ...) -> None: ...
 
+class ExportStatementsRequest(_message.Message):
+    __slots__ = ("cursor", "since", "wait_seconds")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    cursor: str
+    since: str
+    wait_seconds: int
+    def __init__(self, cursor: _Optional[str] = ..., since: _Optional[str] = ..., wait_seconds: _Optional[int] = ...) -> None: ...
+
 class ListActorAnalyticsRequest(_message.Message):
     __slots__ = ("actor_mbox", "min_activities", "sort", "order", "page", "limit")
     ACTOR_MBOX_FIELD_NUMBER: _ClassVar[int]

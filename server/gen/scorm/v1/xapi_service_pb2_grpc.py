@@ -53,6 +53,11 @@ class XapiServiceStub:
                 request_serializer=scorm_dot_v1_dot_xapi__service__pb2.GetStatementRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.ExportStatements = channel.unary_stream(
+                '/scorm.v1.XapiService/ExportStatements',
+                request_serializer=scorm_dot_v1_dot_xapi__service__pb2.ExportStatementsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.ListActorAnalytics = channel.unary_unary(
                 '/scorm.v1.XapiService/ListActorAnalytics',
                 request_serializer=scorm_dot_v1_dot_xapi__service__pb2.ListActorAnalyticsRequest.SerializeToString,
@@ -101,6 +106,18 @@ class XapiServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportStatements(self, request, context):
+        """Exports statements, the first stored first, voided ones and those that void them included: whoever replays it has the
+        same store. One statement a line (application/x-ndjson); the last line is `{"next_cursor"}`, and where it is missing
+        the export was cut off: go on by the `cursor` before, statements that come twice do no harm. Ends at what was stored a
+        moment ago, or, with `wait_seconds`, goes on with what is stored meanwhile. Fails with VALIDATION_ERROR.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME lines of JSON
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListActorAnalytics(self, request, context):
         """Lists actors with what their statements add up to. Voided statements do not count. Fails with VALIDATION_ERROR.
         """
@@ -132,6 +149,11 @@ def add_XapiServiceServicer_to_server(servicer, server):
             'GetStatement': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatement,
                     request_deserializer=scorm_dot_v1_dot_xapi__service__pb2.GetStatementRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'ExportStatements': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportStatements,
+                    request_deserializer=scorm_dot_v1_dot_xapi__service__pb2.ExportStatementsRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'ListActorAnalytics': grpc.unary_unary_rpc_method_handler(
@@ -228,6 +250,33 @@ class XapiService:
             target,
             '/scorm.v1.XapiService/GetStatement',
             scorm_dot_v1_dot_xapi__service__pb2.GetStatementRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportStatements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/scorm.v1.XapiService/ExportStatements',
+            scorm_dot_v1_dot_xapi__service__pb2.ExportStatementsRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

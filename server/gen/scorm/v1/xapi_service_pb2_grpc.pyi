@@ -55,6 +55,14 @@ class XapiServiceStub:
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a statement is JSON as it was sent
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
     """
+    ExportStatements: _grpc.UnaryStreamMultiCallable[_xapi_service_pb2.ExportStatementsRequest, _httpbody_pb2.HttpBody]
+    """Exports statements, the first stored first, voided ones and those that void them included: whoever replays it has the
+    same store. One statement a line (application/x-ndjson); the last line is `{"next_cursor"}`, and where it is missing
+    the export was cut off: go on by the `cursor` before, statements that come twice do no harm. Ends at what was stored a
+    moment ago, or, with `wait_seconds`, goes on with what is stored meanwhile. Fails with VALIDATION_ERROR.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME lines of JSON
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
     ListActorAnalytics: _grpc.UnaryUnaryMultiCallable[_xapi_service_pb2.ListActorAnalyticsRequest, _xapi_service_pb2.ListActorAnalyticsResponse]
     """Lists actors with what their statements add up to. Voided statements do not count. Fails with VALIDATION_ERROR."""
     ListActivityAnalytics: _grpc.UnaryUnaryMultiCallable[_xapi_service_pb2.ListActivityAnalyticsRequest, _xapi_service_pb2.ListActivityAnalyticsResponse]
@@ -86,6 +94,14 @@ class XapiServiceAsyncStub(XapiServiceStub):
     GetStatement: _aio.UnaryUnaryMultiCallable[_xapi_service_pb2.GetStatementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Gets one statement. Fails with NOT_FOUND, also where it was voided.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a statement is JSON as it was sent
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+    """
+    ExportStatements: _aio.UnaryStreamMultiCallable[_xapi_service_pb2.ExportStatementsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Exports statements, the first stored first, voided ones and those that void them included: whoever replays it has the
+    same store. One statement a line (application/x-ndjson); the last line is `{"next_cursor"}`, and where it is missing
+    the export was cut off: go on by the `cursor` before, statements that come twice do no harm. Ends at what was stored a
+    moment ago, or, with `wait_seconds`, goes on with what is stored meanwhile. Fails with VALIDATION_ERROR.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME lines of JSON
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
     """
     ListActorAnalytics: _aio.UnaryUnaryMultiCallable[_xapi_service_pb2.ListActorAnalyticsRequest, _xapi_service_pb2.ListActorAnalyticsResponse]  # type: ignore[assignment]
@@ -134,6 +150,20 @@ class XapiServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """Gets one statement. Fails with NOT_FOUND, also where it was voided.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a statement is JSON as it was sent
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
+        """
+
+    @_abc_1.abstractmethod
+    def ExportStatements(
+        self,
+        request: _xapi_service_pb2.ExportStatementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """Exports statements, the first stored first, voided ones and those that void them included: whoever replays it has the
+        same store. One statement a line (application/x-ndjson); the last line is `{"next_cursor"}`, and where it is missing
+        the export was cut off: go on by the `cursor` before, statements that come twice do no harm. Ends at what was stored a
+        moment ago, or, with `wait_seconds`, goes on with what is stored meanwhile. Fails with VALIDATION_ERROR.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME lines of JSON
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE as above
         """
 

@@ -11,6 +11,7 @@ from server.services.ports import OperatorDatabase
 from server.services.statement_fold_ports import ActivityNames, ActorNames, StatementFolds, Window
 
 MOST = 5_000
+MOST_WINDOWS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +27,12 @@ class StatementFolding:
         """Folds whatever is settled, in bounded transactions, and says how many statements."""
         folded = 0
         for tenant_id in await self.database.read(self.folds.waiting()):
-            while moved := await self._fold_window(tenant_id):
+            # In turns, so that nobody waits for the one that stores most.
+            for _ in range(MOST_WINDOWS):
+                moved = await self._fold_window(tenant_id)
                 folded += moved
+                if not moved:
+                    break
         return folded
 
     async def _fold_window(self, tenant_id: UUID) -> int:

@@ -8,7 +8,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tests.bench import content, figures, get_package, lists, report, session_lists, sessions, uploads
+from tests.bench import (
+    content,
+    figures,
+    get_package,
+    lists,
+    report,
+    session_lists,
+    sessions,
+    statement_lists,
+    statements,
+    uploads,
+)
 from tests.bench.running_copy import Copy
 
 ROWS: dict[str, Callable[..., list[figures.Row]]] = {
@@ -16,6 +27,8 @@ ROWS: dict[str, Callable[..., list[figures.Row]]] = {
     "sessions": sessions.measure,
     "lists": lists.measure,
     "session_lists": session_lists.measure,
+    "statements": statements.measure,
+    "statement_lists": statement_lists.measure,
     "content": content.measure,
     "small_files": uploads.measure_small_files,
     "large_stored": uploads.measure_stored,

@@ -47,7 +47,7 @@ def _ask(copy: Copy, key: str, target: str, seconds: float) -> Outcome:
         host="localhost",
         port=copy.stack.port,
         targets=[target],
-        headers={"X-API-Key": key},
+        headers={"X-API-Key": key, "X-Experience-API-Version": "2.0.0"},
         connections=CONNECTIONS,
         seconds=seconds,
     )

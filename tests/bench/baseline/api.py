@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from tests.bench.baseline import packages, sessions
+from tests.bench.baseline import packages, sessions, statements
 from tests.bench.baseline.database import pool
 
 
@@ -24,6 +24,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 app.include_router(packages.router)
 app.include_router(sessions.router)
+app.include_router(statements.router)
 
 if __name__ == "__main__":
     uvicorn.run(app, uds=sys.argv[1], loop="uvloop", http="httptools", access_log=False, log_level="warning")

@@ -11,6 +11,7 @@ from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import AsyncConnectionPool
 
 from server.services.ports import Query
+from server.storage import arrays
 from server.storage.sql import as_sql
 
 SET_TENANT = b"select set_config('app.tenants', $1, true)"
@@ -21,6 +22,7 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 async def configure(connection: Connection) -> None:
     # As ours: else each magnitude of a number is prepared as a statement of its own.
     connection.adapters.register_dumper(int, Int8Dumper)
+    arrays.register(connection.adapters)
 
 
 pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(

@@ -14,6 +14,7 @@ ROUTES = (
     "scorm.v1.SessionService/GetSession",
     "scorm.v1.SessionService/UpdateSession",
     "scorm.v1.PlayerService/CommitRun",
+    "scorm.v1.XapiService/StoreStatements",
 )
 CLUSTER = "baseline"
 

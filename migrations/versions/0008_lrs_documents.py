@@ -21,7 +21,8 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "owner_key", "registration", "document_key", name="lrs_documents_pkey"),
     )
-    visible = "tenant_id = ANY (nullif(current_setting('app.tenants', true), '')::uuid[])"
+    # In a subquery, so that it is worked out once for a statement and not for every row.
+    visible = "tenant_id = ANY ((SELECT nullif(current_setting('app.tenants', true), '')::uuid[])::uuid[])"
     op.execute("ALTER TABLE public.lrs_documents ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE public.lrs_documents FORCE ROW LEVEL SECURITY")
     op.execute(

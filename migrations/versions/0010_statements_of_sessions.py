@@ -36,8 +36,6 @@ def upgrade() -> None:
                 {_key("agent", _account("authority"))} AS authority_key,
                 ARRAY[
                     {_key("registration", "(statement #>> '{context,registration}')")},
-                    {_key("related_activity", "(statement #>> '{object,id}')")},
-                    {_key("related_agent", _account("(statement -> 'actor')"))},
                     {_key("related_agent", _account("authority"))}
                 ] || ARRAY(
                     SELECT {_key("related_activity", "(one ->> 'id')")}

@@ -77,7 +77,9 @@ class StatementLists:
     def _total(self, query: StatementQuery, window: Window, tenant_id: UUID) -> Query[int]:
         if _is_narrow(query):
             return self.store.total(window, tenant_id=tenant_id)
-        return self.store.counted(window.keys[0] if window.keys else None, tenant_id=tenant_id)
+        found_by = window.keys[0] if window.keys else None
+        assert not isinstance(found_by, tuple)
+        return self.store.counted(found_by, tenant_id=tenant_id)
 
     async def _one(self, wanted: UUID, window: Window, tenant_id: UUID) -> list[StoredStatement]:
         """The statement of an id, if the other filters find it too."""

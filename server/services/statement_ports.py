@@ -59,10 +59,10 @@ class Inserted:
 class Window:
     """Which statements are asked for: those that all `keys` find, between two positions, without either.
 
-    With an `authority`, only those that it vouches for.
+    Of a pair of keys one is enough; no statement has both. With an `authority`, only those that it vouches for.
     """
 
-    keys: tuple[UUID, ...] = ()
+    keys: tuple[UUID | tuple[UUID, UUID], ...] = ()
     after: int = 0
     before: int = 2**63 - 1
     ascending: bool = False

@@ -13,7 +13,7 @@ from uuid import UUID
 from server.domain.errors import Faults, NotFound, ValidationFailed
 from server.domain.ids import parse_id
 from server.domain.xapi.actors import parse_filter_agent
-from server.domain.xapi.keys import key
+from server.domain.xapi.keys import key, related
 from server.domain.xapi.positions import FIRST, LAST, last_until
 from server.domain.xapi.times import parse_timestamp
 from server.services.authentication import Caller
@@ -83,10 +83,8 @@ class StatementQueries:
     def _write(self, query: Query, last: StoredStatement, tenant_id: UUID) -> str:
         window = query.window
         after, before = (last.position, window.before) if window.ascending else (window.after, last.position)
-        told = [
-            [str(one) for one in window.keys], after, before, window.ascending, query.limit, query.format,
-            query.attachments,
-        ]  # fmt: skip
+        keys = [list(map(str, one)) if isinstance(one, tuple) else str(one) for one in window.keys]
+        told = [keys, after, before, window.ascending, query.limit, query.format, query.attachments]
         text = json.dumps(told, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._seal(text, tenant_id) + text).decode().rstrip("=")
 
@@ -99,11 +97,15 @@ class StatementQueries:
         if not hmac.compare_digest(seal, self._seal(text, tenant_id)):
             raise NotFound
         keys, after, before, ascending, limit, form, attachments = json.loads(text)
-        window = Window(keys=tuple(map(UUID, keys)), after=after, before=before, ascending=ascending)
+        window = Window(keys=tuple(map(_key_of, keys)), after=after, before=before, ascending=ascending)
         return Query(window=window, limit=limit, format=form, attachments=attachments)
 
     def _seal(self, text: bytes, tenant_id: UUID) -> bytes:
         return hmac.digest(self.secret, b"statements/more" + tenant_id.bytes + text, hashlib.sha256)[:16]
+
+
+def _key_of(told: Any) -> UUID | tuple[UUID, UUID]:
+    return UUID(told) if isinstance(told, str) else (UUID(told[0]), UUID(told[1]))
 
 
 def parse_query(parameters: Mapping[str, Any]) -> Query:
@@ -120,14 +122,14 @@ def parse_query(parameters: Mapping[str, Any]) -> Query:
     agent = faults.of(lambda: parse_filter_agent(parameters["agent"]) if "agent" in parameters else None)
     registration = faults.of(lambda: _registration(parameters.get("registration")))
     faults.refuse()
-    keys = []
+    keys: list[UUID | tuple[UUID, UUID]] = []
     # Those that find least come first.
     if registration is not None:
         keys.append(key("registration", str(registration)))
     if "activity" in parameters:
-        keys.append(key("related_activity" if related_activities else "activity", parameters["activity"]))
+        keys.append((related if related_activities else key)("activity", parameters["activity"]))
     if agent is not None:
-        keys.append(key("related_agent" if related_agents else "agent", agent))
+        keys.append((related if related_agents else key)("agent", agent))
     if "verb" in parameters:
         keys.append(key("verb", parameters["verb"]))
     window = Window(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from server.domain.xapi.actors import parse_filter_agent
 from server.domain.xapi.formats import merge_definitions
-from server.domain.xapi.keys import ifi_of, key
+from server.domain.xapi.keys import ifi_of, related
 from server.services.ports import Database
 from server.services.statement_ports import StatementStore, Window
 
@@ -27,7 +27,7 @@ class StatementSubjects:
     async def activity(self, activity_id: str, *, tenant_id: UUID) -> dict[str, Any]:
         """The activity with the definition that is known of it, if there is one."""
         definition: dict[str, Any] = {}
-        for statement in reversed(await self._latest(key("related_activity", activity_id), tenant_id)):
+        for statement in reversed(await self._latest(related("activity", activity_id), tenant_id)):
             for one in _objects(statement):
                 if one.get("id") == activity_id and isinstance(one.get("definition"), dict):
                     definition = merge_definitions(definition, one["definition"])
@@ -38,7 +38,7 @@ class StatementSubjects:
         """A Person: the agent's identifier and its names, each once. Raises ValidationFailed."""
         identifier = parse_filter_agent(agent)
         names = [agent["name"]] if isinstance(agent.get("name"), str) else []
-        for statement in await self._latest(key("related_agent", identifier), tenant_id):
+        for statement in await self._latest(related("agent", identifier), tenant_id):
             for one in _objects(statement):
                 name = one.get("name")
                 if isinstance(name, str) and name not in names and _identifier(one) == identifier:
@@ -48,7 +48,7 @@ class StatementSubjects:
             person["name"] = names
         return person | {kind: [agent[kind]] for kind in _IDENTIFIERS if kind in agent}
 
-    async def _latest(self, found_by: UUID, tenant_id: UUID) -> list[Any]:
+    async def _latest(self, found_by: tuple[UUID, UUID], tenant_id: UUID) -> list[Any]:
         page = self.store.page(Window(keys=(found_by,)), tenant_id=tenant_id, limit=LOOKED_AT)
         return [json.loads(one.content) for one in await self.database.read(tenant_id, page)]
 

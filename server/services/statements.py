@@ -8,7 +8,7 @@ from uuid import UUID
 
 from server.domain.errors import MissingScope, NotFound, ValidationFailed
 from server.domain.idempotency import KeyedRequest
-from server.domain.ids import new_id, parse_id
+from server.domain.ids import new_ids, parse_id
 from server.domain.xapi.authority import Authority
 from server.domain.xapi.content import completed
 from server.domain.xapi.keys import facts_of
@@ -104,7 +104,11 @@ class Statements:
         await self.attachments.check(sent, files)
         authority = self.authority(caller)
         now = self.clock.now()
-        new = [self._new(one, authority, caller, version, now) for one in sent]
+        ids = new_ids(now, len(sent))
+        new = [
+            self._new(one, identifier, authority, caller, version, now)
+            for one, identifier in zip(sent, ids, strict=True)
+        ]
         await self._check_voiding(new, caller, authority)
         await self.attachments.keep(files, tenant_id=caller.tenant_id, at=now)
         return new
@@ -119,9 +123,11 @@ class Statements:
             self._authorities[caller.key_id] = known
         return known
 
-    def _new(self, sent: Sent, authority: Authority, caller: Caller, version: Version, now: datetime) -> NewStatement:
+    def _new(
+        self, sent: Sent, fresh_id: UUID, authority: Authority, caller: Caller, version: Version, now: datetime
+    ) -> NewStatement:
         facts = facts_of(sent.value, authority.agent)
-        identifier = facts.statement_id or new_id(now)
+        identifier = facts.statement_id or fresh_id
         content = completed(
             sent.members,
             {

@@ -37,7 +37,7 @@ INSERT INTO statements (tenant_id, statement_id, position, verb_key, activity_ke
     voids_any, voided, occurred_at, scaled, keys, statement)
 SELECT %(tenant)s, id, (%(began)s + number * 1000) << %(bits)s, verb, activity, actor, %(authority)s, false,
     false, false, to_timestamp(%(began)s / 1000000.0) + number * interval '1 second', score,
-    ARRAY[verb, activity, actor, registration_key, related, related_actor, %(related_authority)s]::uuid[],
+    ARRAY[verb, activity, actor, registration_key, %(related_authority)s]::uuid[],
     json_build_object('id', id, 'actor', json_build_object('name', 'Learner ' || learner, 'mbox', mbox),
         'verb', json_build_object('id', (%(verbs)s::text[])[verb_number], 'display', json_build_object('en', 'did it')),
         'object', json_build_object('id', (%(activities)s::text[])[activity_number], 'definition',
@@ -48,10 +48,7 @@ SELECT %(tenant)s, id, (%(began)s + number * 1000) << %(bits)s, verb, activity, 
         'timestamp', '2026-01-01T00:00:00Z', 'version', '1.0.0')::text
 FROM (
     SELECT *, (%(verb_keys)s::uuid[])[verb_number] AS verb, (%(activity_keys)s::uuid[])[activity_number] AS activity,
-        (%(related_keys)s::uuid[])[activity_number] AS related,
         encode(substring(sha256(convert_to('agent:mbox|' || mbox, 'UTF8')) FOR 16), 'hex')::uuid AS actor,
-        encode(substring(sha256(convert_to('related_agent:mbox|' || mbox, 'UTF8')) FOR 16), 'hex')::uuid
-            AS related_actor,
         encode(substring(sha256(convert_to('registration:' || registration, 'UTF8')) FOR 16), 'hex')::uuid
             AS registration_key
     FROM (
@@ -235,7 +232,6 @@ def _parameters(copy: Copy, api_key: str, numbers: range, share: int) -> dict[st
         "verb_keys": [key("verb", one) for one in VERBS],
         "activities": activities,
         "activity_keys": [key("activity", one) for one in activities],
-        "related_keys": [key("related_activity", one) for one in activities],
         "type": TYPE,
         "learners": max(1, numbers.stop // share // STATEMENTS_OF_LEARNER),
         "first": numbers.start // share,

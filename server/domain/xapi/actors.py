@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from server.domain.xapi import texts
@@ -60,6 +61,11 @@ authority = by_type({"Agent": agent, "Group": _authority_group}, default="Agent"
 identified = by_type({"Agent": agent, "Group": _identified_group}, default="Agent")
 
 
+@lru_cache(16_384)
+def _account(home_page: str, name: str) -> str:
+    return "account|" + _as_json([home_page, name])
+
+
 def ifi_of(agent: Mapping[str, Any]) -> str | None:
     """An agent's or group's inverse functional identifier as text, None without one (xAPI 1.0.3 Part Two 2.4.2.3).
 
@@ -71,7 +77,7 @@ def ifi_of(agent: Mapping[str, Any]) -> str | None:
         return f"mbox|{lower_domain(mbox)}"
     account = agent.get("account")
     if account is not None:
-        return "account|" + _as_json([account["homePage"], account["name"]])
+        return _account(account["homePage"], account["name"])
     openid = agent.get("openid")
     if openid is not None:
         return f"openid|{openid}"

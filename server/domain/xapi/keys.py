@@ -53,6 +53,11 @@ def _hashed(name: str) -> UUID:
 _cached = lru_cache(maxsize=16_384)(_hashed)
 
 
+def related(kind: str, text: str) -> tuple[UUID, UUID]:
+    """The keys of an "activity" or "agent" anywhere in a statement: each statement has one of them at most."""
+    return key(kind, text), key(f"related_{kind}", text)
+
+
 def facts_of(statement: Json, authority: Json) -> Facts:
     """What a valid statement is found by, when this authority stands for it."""
     verb_id: str = statement["verb"]["id"]
@@ -67,8 +72,10 @@ def facts_of(statement: Json, authority: Json) -> Facts:
     if registration is not None:
         names.append(f"registration:{registration.lower()}")
     names += [f"agent:{one}" for one in _of_agents(_main_agents(statement))]
-    names += [f"related_activity:{one}" for one in _activities(statement)]
-    names += [f"related_agent:{one}" for one in _of_agents((authority, *_agents(statement)))]
+    # What has a plain key needs no related one: who looks for related things looks for both.
+    names += [f"related_activity:{one}" for one in _activities(statement) if f"activity:{one}" not in names]
+    agents = _of_agents((authority, *_agents(statement)))
+    names += [f"related_agent:{one}" for one in agents if f"agent:{one}" not in names]
     statement_id: str | None = statement.get("id")
     scaled = statement.get("result", {}).get("score", {}).get("scaled")
     return Facts(

@@ -104,10 +104,15 @@ class Statements:
         await self.attachments.check(sent, files)
         authority = self.authority(caller)
         now = self.clock.now()
-        ids = new_ids(now, len(sent))
+        ours = {
+            "timestamp": f'"{format_timestamp(now)}"'.encode(),
+            "version": f'"{version.stored}"'.encode(),
+            "authority": authority.content,
+        }
+        voids_any = VOIDS_ANY in caller.scopes
         new = [
-            self._new(one, identifier, authority, caller, version, now)
-            for one, identifier in zip(sent, ids, strict=True)
+            _new(one, fresh_id, ours, authority, now, voids_any=voids_any)
+            for one, fresh_id in zip(sent, new_ids(now, len(sent)), strict=True)
         ]
         await self._check_voiding(new, caller, authority)
         await self.attachments.keep(files, tenant_id=caller.tenant_id, at=now)
@@ -122,30 +127,6 @@ class Statements:
             known = Authority.of_key(self.iri_base, tenant_id=caller.tenant_id, key_id=caller.key_id)
             self._authorities[caller.key_id] = known
         return known
-
-    def _new(
-        self, sent: Sent, fresh_id: UUID, authority: Authority, caller: Caller, version: Version, now: datetime
-    ) -> NewStatement:
-        facts = facts_of(sent.value, authority.agent)
-        identifier = facts.statement_id or fresh_id
-        content = completed(
-            sent.members,
-            {
-                "id": f'"{identifier}"'.encode(),
-                "timestamp": f'"{format_timestamp(now)}"'.encode(),
-                "version": f'"{version.stored}"'.encode(),
-                "authority": authority.content,
-            },
-        )
-        return NewStatement(
-            id=identifier,
-            facts=facts,
-            authority=authority.key,
-            content=content,
-            occurred_at=parse_timestamp(facts.timestamp) if facts.timestamp else now,
-            is_named=facts.statement_id is not None,
-            voids_any=VOIDS_ANY in caller.scopes,
-        )
 
     async def _check_voiding(self, new: Sequence[NewStatement], caller: Caller, authority: Authority) -> None:
         targets = {one.facts.refers_to for one in new if one.facts.is_voiding and one.facts.refers_to}
@@ -181,6 +162,22 @@ class Statements:
     async def settled(self, *, tenant_id: UUID) -> int:
         """The position up to which the store is complete."""
         return await self.database.read(tenant_id, self.store.settled(tenant_id=tenant_id))
+
+
+def _new(
+    sent: Sent, fresh_id: UUID, ours: Mapping[str, bytes], authority: Authority, now: datetime, *, voids_any: bool
+) -> NewStatement:
+    facts = facts_of(sent.value, authority.agent)
+    identifier = facts.statement_id or fresh_id
+    return NewStatement(
+        id=identifier,
+        facts=facts,
+        authority=authority.key,
+        content=completed(sent.members, {"id": b'"%b"' % str(identifier).encode(), **ours}),
+        occurred_at=parse_timestamp(facts.timestamp) if facts.timestamp else now,
+        is_named=facts.statement_id is not None,
+        voids_any=voids_any,
+    )
 
 
 def check_all(values: Sequence[object], *, version: Version, is_list: bool) -> None:

@@ -142,7 +142,10 @@ _keyed = (
     insert(statement_keys)
     .from_select(
         ["tenant_id", "key", "position", "owner"],
-        select(_TENANT, func.unnest(_inserted.c["keys"]), _inserted.c.position, _inserted.c.position),
+        # Sorted, so that neighbours in the index come one after the other.
+        select(
+            _TENANT, func.unnest(_inserted.c["keys"]).label("key"), _inserted.c.position, _inserted.c.position
+        ).order_by("key"),
     )
     .cte("keyed")
 )

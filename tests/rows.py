@@ -1,12 +1,15 @@
 """Makes tenants, keys and packages for tests of the database."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from server.domain.api_keys import ApiKey, Plan, Tenant
 from server.domain.ids import new_id
 from server.domain.packages import Package, PackageItem, PackageMetadata, PackageOrganization
+from server.services.lrs_document_ports import Document, Place
 from server.storage.connection import PostgresDatabase, PostgresOperatorDatabase
+from server.storage.lrs_documents import PostgresLrsDocuments
 from server.storage.packages import PostgresPackages
 from server.storage.tenants import PostgresTenants
 
@@ -89,3 +92,16 @@ async def store_packages(database: PostgresDatabase, tenant_id: UUID, count: int
     for package in made:
         await store_package(database, package)
     return made[::-1]
+
+
+async def queries_of_lrs_documents(database: PostgresDatabase, tenant_id: UUID) -> list[Any]:
+    """One of each statement that finds a document of xAPI; makes what they find."""
+    documents, place = PostgresLrsDocuments(), Place(tenant_id=tenant_id, owner=UUID(int=1))
+    document = Document(id="d", content=b"x", content_type="text/plain", etag='"e"', updated_at=NOW)
+    async with database.write(tenant_id) as transaction:
+        await transaction.run(documents.insert(document, place=place))
+    return [
+        documents.get(document.id, place=place),
+        documents.lock(document.id, place=place),
+        *(documents.list(place=place, every_registration=every, since=None) for every in (False, True)),
+    ]

@@ -106,7 +106,7 @@ class LrsDocumentMethods:
         told = {name: getattr(request, field) if request.HasField(field) else None for name, field in _FIELDS.items()}
         call = read_call(method, told, request.body, allowed=kind.allowed)
         place = _place(kind, call.parameters)
-        wanted = call.parameters.get(kind.name)
+        wanted = _name(kind, call.parameters)
         if call.method in ("GET", "HEAD"):
             return await self._get_document(call, wanted, place, context)
         if call.method in ("PUT", "POST"):
@@ -171,6 +171,14 @@ def _place(kind: _Kind, parameters: Mapping[str, str]) -> Place:
     return Place(
         tenant_id=calls.current().tenant_id, owner=key("owner", owner), registration=registration or NO_REGISTRATION
     )
+
+
+def _name(kind: _Kind, parameters: Mapping[str, str]) -> str | None:
+    """Which document is meant, if one is. Postgres keeps no text with NUL."""
+    wanted = parameters.get(kind.name)
+    if wanted is not None and "\0" in wanted:
+        raise ValidationFailed.of(kind.name, "Must not contain NUL")
+    return wanted
 
 
 def _owner(name: str, text: str | None) -> str:

@@ -1,5 +1,6 @@
 """How a call of the strict LRS is read, over REST, over gRPC, and as a form that stands for another request."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -10,7 +11,7 @@ from server.domain.errors import InvalidRequest, ValidationFailed
 from server.domain.xapi.versions import Version, negotiate
 from server.rpc import context as calls
 from server.rpc.lrs_access import FIRST_ROOT, tunnelled_method
-from server.rpc.lrs_multipart import kind_of
+from server.rpc.lrs_multipart import MAX_CONTENT_TYPE_LENGTH, kind_of
 
 SECOND_ROOT = "/xapi"
 VERSION_HEADER = "x-experience-api-version"
@@ -30,6 +31,8 @@ _HEADERS = frozenset(
     }
 )
 _MOST_FIELDS = 100
+# One that came in a form, or over gRPC, was never a header; one that is stored becomes one when it is told.
+_NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,8 @@ def read_call(
     """The request that the RPC of this HTTP method was called with, or that its form stands for.
 
     `told` are the message's fields under the specification's names: what counts over gRPC. Over REST the query itself
-    does. Every parameter must be in `allowed` for the method, and given once. Raises InvalidRequest, ValidationFailed.
+    does. Every parameter must be in `allowed` for the method, and given once; a method that is not in it is none of the
+    resource. Raises InvalidRequest, ValidationFailed.
     """
     call = calls.current()
     metadata = call.metadata
@@ -69,15 +73,16 @@ def read_call(
     if not call.transcoded:
         parameters = {name: value for name, value in told.items() if value is not None}
     else:
-        parameters = _once(parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+        parameters = _fields(query, "The query")
         tunnelled = tunnelled_method(method, metadata)
         if tunnelled is not None:
             method = tunnelled
-            parameters, data, content_type, headers = _form(parameters, data, content_type, metadata)
+            parameters, data, content_type, headers = _form(method, parameters, data, content_type, metadata)
     version = negotiate(headers.get(VERSION_HEADER), default)
     call.response_metadata[:] = [pair for pair in call.response_metadata if pair[0] != VERSION_HEADER]
     call.response_metadata.append((VERSION_HEADER, version.header))
-    _check(parameters, allowed, method)
+    _check_parameters(parameters, allowed, method)
+    _check_content_type(content_type)
     return LrsCall(
         version=version,
         method=method,
@@ -92,30 +97,36 @@ def read_call(
 
 
 def _form(
-    parameters: Mapping[str, str], data: bytes, content_type: str, metadata: Mapping[str, str]
+    method: str, parameters: Mapping[str, str], data: bytes, content_type: str, metadata: Mapping[str, str]
 ) -> tuple[dict[str, str], bytes, str, Mapping[str, str]]:
-    """Parameters, body, content type and headers of the request that a form stands for."""
+    """Parameters, body, content type and headers of the request of this method that a form stands for."""
     if parameters.keys() != {"method"}:
         raise InvalidRequest("With `method`, every other parameter belongs into the form")
     if data and kind_of(content_type) != _FORM:
         raise InvalidRequest(f"With `method`, the body must be {_FORM}")
     try:
-        fields = _once(
-            parse_qsl(
-                data.decode("ascii"),
-                keep_blank_values=True,
-                strict_parsing=bool(data),
-                errors="strict",
-                max_num_fields=_MOST_FIELDS,
-            )
-        )
-    except ValueError as error:
+        text = data.decode("ascii")
+    except UnicodeDecodeError as error:
         raise InvalidRequest("The body is not a valid form") from error
-    headers = {name.lower(): value for name, value in fields.items() if name.lower() in _HEADERS}
+    fields = _fields(text, "The body", strict=bool(data))
+    if method in ("PUT", "POST") and "content" not in fields:
+        raise ValidationFailed.of("content", "Is required")
+    headers = _once([(name.lower(), value) for name, value in fields.items() if name.lower() in _HEADERS])
     content = fields.get("content", "").encode()
     rest = {name: value for name, value in fields.items() if name.lower() not in _HEADERS and name != "content"}
     # What is sent this way is JSON unless it says otherwise.
     return rest, content, headers.get("content-type", "application/json"), {**metadata, **headers}
+
+
+def _fields(text: str, what: str, *, strict: bool = False) -> dict[str, str]:
+    """Names and values as forms have them; a strict one has no empty and no bare part. Raises InvalidRequest."""
+    try:
+        pairs = parse_qsl(
+            text, keep_blank_values=True, strict_parsing=strict, errors="strict", max_num_fields=_MOST_FIELDS
+        )
+    except ValueError as error:
+        raise InvalidRequest(f"{what} is not a valid form of at most {_MOST_FIELDS} fields in UTF-8") from error
+    return _once(pairs)
 
 
 def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -126,8 +137,16 @@ def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
-def _check(parameters: Mapping[str, str], allowed: Mapping[str, frozenset[str]], method: str) -> None:
-    known = allowed.get(method, frozenset())
+def _check_parameters(parameters: Mapping[str, str], allowed: Mapping[str, frozenset[str]], method: str) -> None:
+    known = allowed.get(method)
+    if known is None:
+        # The key was judged by what it asked for: it must not be served as something else.
+        raise InvalidRequest(f"This resource does not have {method}")
     unknown = [name for name in parameters if name not in known]
     if unknown:
         raise ValidationFailed({name: ["Is not a parameter of this request"] for name in unknown})
+
+
+def _check_content_type(content_type: str) -> None:
+    if len(content_type) > MAX_CONTENT_TYPE_LENGTH or _NO_HEADER.search(content_type):
+        raise InvalidRequest(f"Content-Type must be at most {MAX_CONTENT_TYPE_LENGTH} characters of a header")

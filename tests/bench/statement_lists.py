@@ -11,7 +11,7 @@ from psycopg import sql
 from server.domain.api_keys import KeyText
 from server.domain.xapi.authority import Authority
 from server.domain.xapi.keys import ifi_of, key
-from server.domain.xapi.positions import POSITION_BITS
+from server.domain.xapi.positions import LAST, POSITION_BITS
 from server.services.analytics import ACTIVITY_SORTS, ACTOR_SORTS
 from server.services.statement_lists import format_cursor
 from server.storage.rollup_keys import ACTIVITIES, ACTORS, NO_KEY
@@ -194,6 +194,13 @@ def _load(copy: Copy, keys: list[str], numbers: range) -> None:
         for name, _ in indexes:
             connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
         connection.execute("ALTER TABLE statement_keys DROP CONSTRAINT statement_keys_pkey")
+        # The worker is to leave them alone.
+        for api_key in keys:
+            connection.execute(
+                "INSERT INTO statement_folds (tenant_id, position) VALUES (%s, %s) "
+                "ON CONFLICT (tenant_id) DO UPDATE SET position = excluded.position",
+                (tenant_of(api_key), LAST),
+            )
         for place, api_key in enumerate(keys):
             share = SHARE_OF_OTHERS if place else 1
             parameters = _parameters(copy, api_key, numbers, share)

@@ -28,7 +28,7 @@ from server.storage.sql import SqlQuery, Statement
 from server.storage.uploads import PostgresUploads
 from tests.contract.sessions_fixtures import SessionHost
 from tests.databases import Dsns
-from tests.rows import NOW, a_key, a_package, store_package, store_tenant
+from tests.rows import NOW, a_key, a_package, queries_of_lrs_documents, store_package, store_tenant
 
 PACKAGES = PostgresPackages()
 
@@ -163,7 +163,11 @@ async def test_every_query_of_one_tenant_finds_nothing_as_another(
         PACKAGES.delete(tenant_id=other, package_id=package.id),
         PostgresApiKeys().identity(tenant_id=other, key_id=key.id),
     ]
-    others = [*await queries_of_imports(database, other), *await queries_of_sessions(database, other)]
+    others = [
+        *await queries_of_imports(database, other),
+        *await queries_of_sessions(database, other),
+        *await queries_of_lrs_documents(database, other),
+    ]
     for query in [*every_query(other), *named, *others]:
         # Found as itself, in a transaction that is taken back, and not as another.
         with pytest.raises(_TakenBack):

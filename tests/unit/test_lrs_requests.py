@@ -52,10 +52,24 @@ def read(
         calls.CURRENT.reset(before)
 
 
-def form(method: str, fields: Mapping[str, str] | bytes, *, query: str = "", **headers: str | None) -> LrsCall:
+def form(
+    method: str,
+    fields: Mapping[str, str] | bytes,
+    *,
+    query: str = "",
+    x_experience_api_version: str | None = "1.0.3",
+    if_match: str | None = None,
+) -> LrsCall:
     """Reads a form that stands for another request."""
     body = fields if isinstance(fields, bytes) else urlencode(fields).encode()
-    return read(f"{FIRST}?method={method}{query}", "POST", body=body, body_type=FORM, **headers).call
+    return read(
+        f"{FIRST}?method={method}{query}",
+        "POST",
+        body=body,
+        body_type=FORM,
+        x_experience_api_version=x_experience_api_version,
+        if_match=if_match,
+    ).call
 
 
 def faults(

@@ -67,14 +67,14 @@ local USUAL = {
 local CONDITIONS = {["if-match"] = true, ["if-none-match"] = true, ["idempotency-key"] = true}
 
 -- HTTP allows more than gRPC does. A stream that the core's transport breaks off for its headers would look like a
--- server that fails, and have it left out for others. How long a REST call may take is the gateway's to say. Returns the
--- reason where the request goes no further.
-local function strip(headers, grpc)
+-- server that fails, and have it left out for others. How long a REST call may take is the gateway's to say; and
+-- `Authorization` is somebody else's secret but on the strict LRS. Returns the reason where the request goes no further.
+local function strip(headers, grpc, lrs)
   local unwanted = {}
   for name, value in pairs(headers) do
     local odd = not USUAL[name] and (name:find("[^%w%._:%-]") or name:sub(-4) == "-bin"
       or name:sub(1, 5) == "grpc-" and not (grpc and GRPC_METADATA[name])
-      or name == "grpc-encoding" and not GRPC_ENCODINGS[value])
+      or name == "grpc-encoding" and not GRPC_ENCODINGS[value] or name == "authorization" and not lrs)
     if value:find("[\128-\255]") and not paths.is_utf8(value) then
       if CONDITIONS[name] then return "BAD_REQUEST" end
       odd = true
@@ -172,9 +172,9 @@ function envoy_on_request(handle)
       request.grpc = true
     end
   end
-  local scope = route:get("scope")
+  local scope, lrs = route:get("scope"), route:get("lrs")
   -- Of requests for files nothing reaches the core, and storage is told only what it needs.
-  local unreadable = scope ~= "content" and scope ~= "static" and strip(headers, request.grpc)
+  local unreadable = scope ~= "content" and scope ~= "static" and strip(headers, request.grpc, lrs)
   if unreadable then return proceed(handle, metadata, request, unreadable) end
   -- A comma joins repeated Host headers, of which another proxy may have believed another one.
   if (headers:get(":authority") or ""):find(",", 1, true) then
@@ -207,7 +207,6 @@ function envoy_on_request(handle)
   -- The transcoder knows GET; the answer loses its body further down.
   if method == "HEAD" then headers:replace(":method", "GET") end
   if scope == "read" or scope == "write" or scope == "delete" then
-    local lrs = route:get("lrs")
     if lrs then
       scope = tunnelled(handle, headers, path) or scope
       -- As above.
@@ -338,8 +337,8 @@ end
 -- What the core tells beside an answer comes behind it, where it costs no message of its own. Only of an answer that is
 -- complete when its headers come: a stream's would be too late.
 local TOLD_BEHIND = {
-  "etag", "x-http-status", "location", "idempotent-replayed", "last-modified", "x-experience-api-version",
-  "x-experience-api-consistent-through",
+  "etag", "x-http-status", "location", "idempotent-replayed", "last-modified", "content-disposition",
+  "x-experience-api-version", "x-experience-api-consistent-through",
 }
 
 local function bring_forward(handle, headers)

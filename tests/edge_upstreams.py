@@ -16,23 +16,32 @@ from typing import Any
 import grpc
 from envoy.service.auth.v3 import external_auth_pb2_grpc
 from google.api import httpbody_pb2
+from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from server.domain.api_keys import lrs_permissions
 from server.domain.errors import DomainError, Gone, MissingScope, Unauthorized
 from server.gen.scorm.v1 import (
     health_service_pb2,
     health_service_pb2_grpc,
+    lrs_service_pb2,
+    lrs_service_pb2_grpc,
     package_pb2,
     package_service_pb2,
     package_service_pb2_grpc,
     player_service_pb2_grpc,
+    xapi_service_pb2,
+    xapi_service_pb2_grpc,
 )
 from server.rpc import edge_check
+from server.rpc.credentials import key_of
 from server.rpc.errors import render as render_error
-from server.rpc.lifecycle import OPTIONS
+from server.rpc.lifecycle import LARGE_MESSAGE_BYTES, OPTIONS
 
 BUCKET = "bucket1"
+# By what it says a call of the LRS has the behaviour of that name.
+BEHAVIOUR_HEADER = "x-behaviour"
 Context = grpc.ServicerContext
 Behaviour = Callable[[Any, Context], Any]
 
@@ -47,12 +56,22 @@ class Key:
     expires_ms: float | None = None
 
 
-def fail(context: Context, error: BaseException) -> Any:
-    """Ends a call as the server's interceptor does."""
+@dataclass(frozen=True, slots=True)
+class LrsCall:
+    """One call of the LRS, or of the documented xAPI surface."""
+
+    rpc: str
+    request: Any
+    metadata: dict[str, str]
+
+
+def fail(context: Context, error: BaseException, *told: tuple[str, str]) -> Any:
+    """Ends a call as the server's interceptor does; `told` are what the call had to tell besides."""
     metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
     rendered, request_id = render_error(error), metadata.get("x-request-id", "")
     trailers: list[tuple[str, str | bytes]] = [
-        ("grpc-status-details-bin", rendered.to_status(request_id).SerializeToString())
+        ("grpc-status-details-bin", rendered.to_status(request_id).SerializeToString()),
+        *told,
     ]
     if "x-envoy-original-path" in metadata:
         trailers.append(("x-error-json", rendered.to_json(request_id)))
@@ -73,7 +92,8 @@ class Upstream(
     """The core. `behaviours` maps a package id to what GetPackage and DeletePackage do with it.
 
     `checks` are what the key filter was asked: once for each request, though the gateway asks again whom it lost.
-    `played` are the calls of learners' pages, answered by `play`.
+    `played` are the calls of learners' pages, answered by `play`; `lrs_calls` those of xAPI, answered by the behaviour
+    that their header names, else with the name of the RPC.
     """
 
     keys: dict[str, Key] = field(default_factory=dict)
@@ -85,6 +105,7 @@ class Upstream(
     upload: Behaviour | None = None
     play: Behaviour | None = None
     played: list[tuple[str, Any]] = field(default_factory=list)
+    lrs_calls: list[LrsCall] = field(default_factory=list)
     title: str = "a course"
     state: Any = field(default_factory=health.HealthServicer)
     _checked: set[str] = field(default_factory=set)
@@ -110,14 +131,17 @@ class Upstream(
             if claims["jti"] in self.gone:
                 raise Gone
             return {"grant": claims["jti"]}
-        key = self.keys.get(attributes.request.http.headers.get("x-api-key", ""))
+        headers, resource = attributes.request.http.headers, attributes.context_extensions.get("lrs")
+        key = self.keys.get(key_of(headers, basic=resource is not None) or "")
         if key is None:
             raise Unauthorized
-        scope = attributes.context_extensions["scope"]
-        if scope not in key.scopes:
+        said = headers.get(edge_check.OPERATION_HEADER) if resource else None
+        scope = said or attributes.context_extensions["scope"]
+        allowed = {*key.scopes, *lrs_permissions(frozenset(key.scopes))}
+        if (f"lrs/{resource}/{scope}" if resource else scope) not in allowed:
             raise MissingScope(scope)
-        said = {"tenant": key.tenant, "plan": key.plan, "key_id": "key-1", "scopes": ",".join(key.scopes)}
-        return said | ({"expires_ms": key.expires_ms} if key.expires_ms else {})
+        identity = {"tenant": key.tenant, "plan": key.plan, "key_id": "key-1", "scopes": ",".join(sorted(allowed))}
+        return identity | ({"expires_ms": key.expires_ms} if key.expires_ms else {})
 
     def ListPackages(self, request: Any, context: Context) -> Any:
         self._note(context)
@@ -186,9 +210,35 @@ class Upstream(
     def CommitRun(self, request: Any, context: Context) -> Any:
         return self._play("CommitRun", request, context)
 
+    def _answer_lrs(self, rpc: str, request: Any, context: Context) -> Any:
+        self._note(context)
+        call = LrsCall(rpc, request, self.seen[-1])
+        self.lrs_calls.append(call)
+        if behaviour := self.behaviours.get(call.metadata.get(BEHAVIOUR_HEADER, "")):
+            return behaviour(request, context)
+        return httpbody_pb2.HttpBody(content_type="application/json", data=b'{"rpc":"%s"}' % rpc.encode())
+
+    def _lrs_servicer(self, service: ServiceDescriptor, base: type) -> Any:
+        """A servicer whose every RPC that answers with bytes is answered alike."""
+
+        def method(rpc: str) -> Callable[[Any, Any, Context], Any]:
+            return lambda _, request, context: self._answer_lrs(rpc, request, context)
+
+        mine = [one.name for one in service.methods if one.output_type is httpbody_pb2.HttpBody.DESCRIPTOR]
+        return type(service.name, (base,), {name: method(name) for name in mine})()
+
     def build(self) -> grpc.Server:
         """A server of it that listens nowhere yet."""
-        server = grpc.server(futures.ThreadPoolExecutor(64), options=OPTIONS)
+        options = [*OPTIONS, ("grpc.max_receive_message_length", LARGE_MESSAGE_BYTES)]
+        server = grpc.server(futures.ThreadPoolExecutor(64), options=options)
+        lrs = self._lrs_servicer(
+            lrs_service_pb2.DESCRIPTOR.services_by_name["LrsService"], lrs_service_pb2_grpc.LrsServiceServicer
+        )
+        lrs_service_pb2_grpc.add_LrsServiceServicer_to_server(lrs, server)
+        xapi = self._lrs_servicer(
+            xapi_service_pb2.DESCRIPTOR.services_by_name["XapiService"], xapi_service_pb2_grpc.XapiServiceServicer
+        )
+        xapi_service_pb2_grpc.add_XapiServiceServicer_to_server(xapi, server)
         package_service_pb2_grpc.add_PackageServiceServicer_to_server(self, server)
         health_service_pb2_grpc.add_HealthServiceServicer_to_server(self, server)
         player_service_pb2_grpc.add_PlayerServiceServicer_to_server(self, server)

@@ -9,6 +9,7 @@ import msgspec
 
 from server.domain.errors import InvalidRequest, ValidationFailed
 from server.domain.xapi.formats import as_exact, has_lone_activities
+from server.domain.xapi.repeated import Repeated
 from server.services.statements import Sent
 
 _TWICE = "Has the same property twice"
@@ -62,13 +63,49 @@ def read_statements(body: bytes) -> tuple[list[Sent], bool]:
 
 def _sent(raw: bytes, path: str) -> Sent:
     try:
+        members = {name: bytes(member) for name, member in _members.decode(raw).items()}
+        if _is_written_plainly(raw, members):
+            return Sent({name: _read_member(name, member) for name, member in members.items()}, members)
         value = _strict.decode(raw.decode())
     except _Twice:
         raise ValidationFailed.of(path, _TWICE) from None
-    if not isinstance(value, dict):
-        raise ValidationFailed.of(path, "Must be a JSON object")
-    members = {name: bytes(member) for name, member in _members.decode(raw).items()}
+    except msgspec.ValidationError:
+        raise ValidationFailed.of(path, "Must be a JSON object") from None
     return Sent(value, members)
+
+
+def _is_written_plainly(raw: bytes, members: dict[str, bytes]) -> bool:
+    """Whether the object is its members and nothing else, as most writers write it: so none of them is there twice."""
+    for comma, colon in ((b",", b'":'), (b", ", b'": ')):
+        if raw == b"{" + comma.join([b'"' + name.encode() + colon + member for name, member in members.items()]) + b"}":
+            return True
+    return False
+
+
+# Values that are kept, by property and JSON: the last ones, and those before them.
+_REPEATED = frozenset({"actor", "verb", "object", "context"})
+_LONGEST_REPEATED = 768
+_MOST_REPEATED = 4_096
+_kept: dict[tuple[str, bytes], Repeated] = {}
+_kept_before: dict[tuple[str, bytes], Repeated] = {}
+
+
+def _read_member(name: str, member: bytes) -> Any:
+    """The value of a property. One that comes again is not read again."""
+    global _kept, _kept_before
+    first = member[:1]
+    if first == b'"':
+        return msgspec.json.decode(member)
+    if first != b"{" or name not in _REPEATED or len(member) > _LONGEST_REPEATED:
+        return _strict.decode(member.decode())
+    place = (name, member)
+    found = _kept.get(place)
+    if found is None:
+        found = _kept_before.get(place) or Repeated(_strict.decode(member.decode()))
+        if len(_kept) >= _MOST_REPEATED:
+            _kept, _kept_before = {}, _kept
+        _kept[place] = found
+    return found
 
 
 def in_arrays(sent: Sent) -> Sent:

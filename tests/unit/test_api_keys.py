@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.api_keys import KeyText
+from server.domain.api_keys import LRS_SCOPES, REST_SCOPES, KeyText, lrs_permissions
 
 TENANT, KEY = UUID(int=1), UUID(int=2)
 
@@ -52,3 +52,38 @@ def test_parsing_never_fails(text: str) -> None:
 def test_every_key_survives_its_text(tenant: UUID, key: UUID, secret: bytes) -> None:
     original = KeyText(tenant, key, secret)
     assert KeyText.parse(str(original)) == original
+
+
+OPERATIONS = ("read", "write", "delete")
+RESOURCES = ("statements", "state", "profile")
+
+
+def permissions(resources: tuple[str, ...], operations: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(f"lrs/{resource}/{operation}" for resource in resources for operation in operations)
+
+
+PERMISSIONS = {
+    "read": permissions(RESOURCES, ("read",)),
+    "write": permissions(RESOURCES, ("write",)),
+    "delete": permissions(RESOURCES, ("delete",)),
+    "lrs:all": permissions(RESOURCES, OPERATIONS),
+    "lrs:statements/write": permissions(("statements",), ("write",)),
+    "lrs:statements/read": permissions(("statements",), ("read",)),
+    "lrs:statements/read/mine": permissions(("statements",), ("read",)),
+    "lrs:state": permissions(("state",), OPERATIONS),
+    "lrs:profile": permissions(("profile",), OPERATIONS),
+}
+
+
+@pytest.mark.parametrize("scope", REST_SCOPES + LRS_SCOPES)
+def test_each_scope_allows_its_part_of_the_lrs(scope: str) -> None:
+    assert lrs_permissions(frozenset({scope})) == PERMISSIONS[scope]
+
+
+@given(st.frozensets(st.sampled_from(REST_SCOPES + LRS_SCOPES)))
+def test_scopes_together_allow_what_each_of_them_does(scopes: frozenset[str]) -> None:
+    assert lrs_permissions(scopes) == frozenset().union(*(PERMISSIONS[scope] for scope in scopes))
+
+
+def test_a_scope_that_nobody_knows_allows_nothing() -> None:
+    assert lrs_permissions(frozenset({"lrs:statements", "lrs/statements/read", ""})) == frozenset()

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import MethodDescriptor
 from google.rpc import error_details_pb2, status_pb2
 from lupa import luajit21
 
 from server.dev.gateway import blocks, catalogue, routes
+from server.gen.scorm.v1 import lrs_service_pb2 as pb
+from server.rpc import lifecycle
 from server.rpc.access import Access, MissingAccess, access_of
 from server.rpc.errors import CATALOGUE
 
@@ -114,6 +117,44 @@ def test_uploads_have_processes_of_their_own_no_overall_timeout_and_no_second_tr
     assert len(uploads) == 2
     for route in uploads:
         assert route["route"] == {"cluster": "upload", "timeout": "0s", "idle_timeout": "3600s", "retry_policy": {}}
+
+
+def test_bodies_are_large_only_with_a_key_and_every_buffer_has_room_for_them() -> None:
+    large: set[str] = set()
+    for route in virtual_hosts()["base"]["routes"]:
+        buffer = route.get("typed_per_filter_config", {}).get("envoy.filters.http.buffer", {}).get("config", {})
+        most = buffer.get("buffer", {}).get("max_request_bytes")
+        # With less, requests hang.
+        assert route.get("request_body_buffer_limit") == most
+        if most is not None:
+            said = route["metadata"]["filter_metadata"]["scorm.edge"]
+            assert (most, said["scope"] == "public") == (16 * 1024 * 1024, False)
+            large.add(route["name"].rpartition(".")[2])
+    of_lrs = {name for name in large if name.startswith("LrsService/")}
+    assert large - of_lrs == {"XapiService/StoreStatements"}
+    assert len(of_lrs) == len(pb.DESCRIPTOR.services_by_name["LrsService"].methods) - 1
+    assert lifecycle.LARGE_MESSAGE_BYTES > 16 * 1024 * 1024
+
+
+def test_the_lrs_says_of_which_resource_a_route_is_and_is_never_compressed() -> None:
+    for route in virtual_hosts()["base"]["routes"]:
+        if "scorm.v1." not in (name := route.get("name", "")):
+            continue
+        service, method = name.rpartition(".")[2].split("/")
+        access = access_of(described(service, method))
+        said = route["metadata"]["filter_metadata"]["scorm.edge"]
+        assert said.get("lrs") == access.lrs_resource
+        check = route["typed_per_filter_config"]["envoy.filters.http.ext_authz"]
+        assert check["check_settings"]["context_extensions"].get("lrs") == access.lrs_resource
+        if not name.startswith("grpc "):
+            off = [route["typed_per_filter_config"].get(f"scorm.{one}") for one in ("zstd", "brotli", "gzip")]
+            disabled = [bool(one and one["disabled"]) for one in off]
+            assert disabled == [service == "LrsService"] * 3
+
+
+def described(service: str, method: str) -> MethodDescriptor:
+    services = {one.name: one for one in routes.services_of(blocks.service_files())}
+    return services[service].methods_by_name[method]
 
 
 def test_a_path_with_a_variable_comes_behind_those_that_are_spelt_out() -> None:

@@ -241,3 +241,62 @@ def test_a_link_is_told_from_others_however_it_is_spelt() -> None:
     assert PATHS.link("/player/run/a.b.") == "a.b."
     assert PATHS.link("/player/run/") is None
     assert PATHS.link("/api/v1/packages") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "version"),
+    [
+        ("/xapi/1.0.3/statements", "1.0.3"),
+        ("/xapi/1.0.3", "1.0.3"),
+        ("/xapi/1.0.3?x", "1.0.3"),
+        ("/xapi/1.0.30/statements", "2.0.0"),
+        ("/xapi/1a0b3/statements", "2.0.0"),
+        ("/xapi/statements?x=/xapi/1.0.3/", "2.0.0"),
+        ("/xapi", "2.0.0"),
+        ("/xapi?x", "2.0.0"),
+        ("/xapi2/statements", None),
+        ("/api/v1/xapi/statements", None),
+        ("", None),
+    ],
+)
+def test_the_version_of_the_lrs_is_that_of_its_path(path: str, version: str | None) -> None:
+    assert PATHS.xapi_version(path) == version
+
+
+@pytest.mark.parametrize(
+    ("path", "rest"),
+    [("/xapi/statements", True), ("/api/v1/packages", True), ("/scorm.v1.LrsService/GetState", False)],
+)
+def test_no_path_of_the_lrs_is_a_grpc_method(path: str, rest: bool) -> None:
+    assert PATHS.is_rest(path) == rest
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        ("method=PUT", "PUT"),
+        ("a=1&method=PUT&b=2", "PUT"),
+        ("m%65thod=P%55T", "PUT"),
+        ("method=a+b%2Bc=d", "a b+c=d"),
+        ("method=", ""),
+        ("method", ""),
+        ("method=%C3%BC", "\u00c3\u00bc"),
+        ("method=PUT&method=PUT", None),
+        ("method=PUT&m%65thod=GET", None),
+        ("Method=PUT", None),
+        ("amethod=PUT&x=method=PUT", None),
+        ("", None),
+    ],
+)
+def test_a_field_is_what_is_there_once(form: str, value: str | None) -> None:
+    assert PATHS.field(form, "method") == value
+
+
+# Else the gateway would let in, or refuse, by another method than the core serves.
+@given(
+    st.lists(st.sampled_from(["method", "m%65thod", "+", "=", "&", ";", "GET", "PUT", "%26", "%3D", "a"]), max_size=8)
+)
+def test_the_gateway_reads_a_form_as_the_core_does(pieces: list[str]) -> None:
+    form = "".join(pieces)
+    given = urllib.parse.parse_qs(form, keep_blank_values=True).get("method", [])
+    assert PATHS.field(form, "method") == (given[0] if len(given) == 1 else None)

@@ -188,6 +188,7 @@ def test_headers_of_the_form_count_before_those_of_its_request() -> None:
         b"stateId=%FF&content=x",
         "stateId=ü&content=x".encode(),
         b"stateId=s",
+        b"stateId&content=x",
         b"stateId=a&stateId=b&content=x",
         b"stateId=s&content=x&content=y",
         b"stateId=s&content=x&If-Match=a&if-match=b",

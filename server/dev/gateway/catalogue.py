@@ -84,7 +84,7 @@ def mapper_lines() -> list[str]:
         (f"op: GE, value: {_runtime(500)}", "INTERNAL_ERROR"),
         (f"op: GE, value: {_runtime(400)}", "BAD_REQUEST"),
     ]
-    headers = f"&unseen_headers [{', '.join(_headers('%UNIQUE_ID%'))}]"
+    headers = f"&unseen_headers [{', '.join(_headers('%UNIQUE_ID%', _XAPI_VERSION))}]"
     lines: list[str] = []
     for comparison, reason in mappers:
         lines += [
@@ -111,7 +111,8 @@ def untold_lines() -> list[str]:
     cel = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
     asked = f'{{name: cel, typed_config: {{"@type": {cel}, expression: "{expression}"}}}}'
     lines: list[str] = []
-    headers = f"&untold_headers [{', '.join(_headers('%DYNAMIC_METADATA(scorm.edge:request:id)%'))}]"
+    seen = [f"%DYNAMIC_METADATA(scorm.edge:request:{name})%" for name in ("id", "xapi")]
+    headers = f"&untold_headers [{', '.join(_headers(*seen))}]"
     for reason in ("INTERNAL_ERROR", "BAD_GATEWAY"):
         status = f"status_code_filter: {{comparison: {{op: EQ, value: {_runtime(CATALOGUE[reason].http_status)}}}}}"
         lines += [
@@ -127,12 +128,19 @@ def _runtime(http: int) -> str:
     return f"{{default_value: {http}, runtime_key: local_reply_{http}}}"
 
 
-def _headers(request_id: str) -> tuple[str, ...]:
+# The version of xAPI that a path is of, as in gateway/paths.lua. Where there is none, there is no header.
+_XAPI_VERSION = (
+    "%CEL(request.path.startsWith('/xapi/1.0.3/') ? '1.0.3' : request.path.startsWith('/xapi/') ? '2.0.0' : '')%"
+)
+
+
+def _headers(request_id: str, xapi_version: str) -> tuple[str, ...]:
     """Of a reply that passes no filter. They are added before the body is written, which repeats the id."""
     return (
         f'{{header: {{key: x-request-id, value: "{request_id}"}}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}}',
         "{header: {key: cache-control, value: no-store}}",
         "{header: {key: x-content-type-options, value: nosniff}}",
+        f'{{header: {{key: x-experience-api-version, value: "{xapi_version}"}}}}',
     )
 
 

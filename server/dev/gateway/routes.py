@@ -58,6 +58,11 @@ class RestRoute:
         return ("GET", "HEAD") if self.method == "GET" and not self.answers else (self.method,)
 
     @property
+    def is_tunnel(self) -> bool:
+        """Whether it is there only for forms that stand for GET: xAPI 1.0.3 Part Three 1.3."""
+        return self.path.startswith(_XAPI) and self.method == "POST" and self.safe
+
+    @property
     def variables(self) -> tuple[str, ...]:
         """The fields that the path says."""
         return tuple(variable[1:-1] for variable in _VARIABLE.findall(self.path))
@@ -107,7 +112,9 @@ def _bindings(method: MethodDescriptor) -> Iterable[RestRoute]:
 
 def _is_safe(method: MethodDescriptor) -> bool:
     """Commits are numbered, so that a second one does no harm; and the browser of a page that goes sends them once."""
-    return method.GetOptions().Extensions[_HTTP].WhichOneof("pattern") == "get" or method.name == "CommitRun"
+    rule: http_pb2.HttpRule = method.GetOptions().Extensions[_HTTP]
+    reads = any(binding.WhichOneof("pattern") == "get" for binding in (rule, *rule.additional_bindings))
+    return reads or method.name == "CommitRun"
 
 
 def of_origin(routes: Iterable[RestRoute], origin: str) -> list[RestRoute]:
@@ -132,7 +139,8 @@ def _rest_lines(route: RestRoute) -> list[str]:
     if route.variables:
         metadata += f", bound: [{', '.join(_spellings(route.variables))}]"
     filters = [_context(route.access), "envoy.filters.http.grpc_json_transcoder: *enabled"]
-    filters += _whole(streams=route.streams, large=is_large(route.rpc))
+    large = is_large(route.rpc, route.access)
+    filters += _whole(streams=route.streams, large=large)
     if route.path.startswith(_XAPI):
         # Their entity tags are strong.
         filters += [f"scorm.{name}: *left_out" for name in ("zstd", "brotli", "gzip")]
@@ -140,12 +148,13 @@ def _rest_lines(route: RestRoute) -> list[str]:
         # Its own pages ask, and no key does.
         filters += ["envoy.filters.http.cors: *left_out", "envoy.filters.http.local_ratelimit: *left_out"]
     limit = [f"  request_body_buffer_limit: {_BODY_BYTES}"] if route.access.origin == "content" else []
-    if is_large(route.rpc):
+    if large:
         limit = [f"  request_body_buffer_limit: {LARGE_BODY_BYTES}"]
     action = _action(route.rpc, route.access, safe=route.safe, streams=route.streams, answers=route.answers)
+    form = ", query_parameters: [{name: method, present_match: true}]" if route.is_tunnel else ""
     return [
         f"- name: {route.rpc}",
-        f"  match: {{{_path_match(route.path)}, headers: [{_method_match(route.methods)}]}}",
+        f"  match: {{{_path_match(route.path)}, headers: [{_method_match(route.methods)}]{form}}}",
         f"  route: {{{action}}}",
         *limit,
         f"  metadata: {{filter_metadata: {{scorm.edge: {{{metadata}}}}}}}",
@@ -164,7 +173,7 @@ def refusal_lines(routes: Sequence[RestRoute]) -> list[str]:
     """The blocks `method not allowed` and `content method not allowed`: for each path the methods that it has."""
     allowed: dict[str, list[str]] = {}
     for route in routes:
-        allowed.setdefault(route.path, []).extend(route.methods)
+        allowed.setdefault(route.path, []).extend(() if route.is_tunnel else route.methods)
     origins = {route.path: route.access.origin for route in routes}
     return [line for path, methods in allowed.items() for line in _refusal_lines(path, methods, origins[path])]
 
@@ -186,7 +195,7 @@ def grpc_lines(methods: Iterable[MethodDescriptor]) -> list[str]:
 
 def _grpc_lines(method: MethodDescriptor) -> list[str]:
     name, access = f"{method.containing_service.full_name}/{method.name}", access_of(method)
-    large = is_large(name)
+    large = is_large(name, access)
     lrs = f", lrs: {access.lrs_resource}" if access.lrs_resource else ""
     filters = [_context(access), *_whole(streams=method.client_streaming, large=large)]
     safe, streams, answers = _is_safe(method), method.client_streaming, method.server_streaming
@@ -229,9 +238,9 @@ def _whole(*, streams: bool, large: bool) -> list[str]:
     return [f"envoy.filters.http.buffer: {_LARGE_BUFFER}" if large else "envoy.filters.http.buffer: *enabled"]
 
 
-def is_large(rpc: str) -> bool:
-    """Whether its requests may be as large as statements and their attachments, or documents, are."""
-    return rpc.partition("/")[0].rpartition(".")[2] == "LrsService" or rpc.endswith("/StoreStatements")
+def is_large(rpc: str, access: Access) -> bool:
+    """Whether its requests may be as large as statements and their attachments, or documents, are: with a key only."""
+    return access.lrs_resource is not None or rpc.endswith("/StoreStatements")
 
 
 def _access(access: Access) -> str:

@@ -19,7 +19,7 @@ COMPONENT_LISTS: dict[str, tuple[str, ...]] = {
     "other": (),
 }
 COMPONENTS = ("choices", "scale", "source", "target", "steps")
-INTERACTION_PROPERTIES = ("interactionType", "correctResponsesPattern", *COMPONENTS)
+INTERACTION_PROPERTIES = frozenset({"interactionType", "correctResponsesPattern", *COMPONENTS})
 
 _component = shape({"id": text, "description": texts.language_map}, required=("id",))
 _component_list = list_of(_component)
@@ -40,11 +40,11 @@ def _interaction_type(value: Any) -> Found:
 
 
 def _is_of_one_interaction(value: dict[str, Any]) -> Found:
-    kind = value.get("interactionType")
-    if "interactionType" not in value:
-        if any(name in value for name in INTERACTION_PROPERTIES):
-            return fault("Is required with the other properties of an interaction", "interactionType")
+    if INTERACTION_PROPERTIES.isdisjoint(value):
         return ()
+    if "interactionType" not in value:
+        return fault("Is required with the other properties of an interaction", "interactionType")
+    kind = value["interactionType"]
     if not isinstance(kind, str) or kind not in COMPONENT_LISTS:
         return ()
     found: Found = ()

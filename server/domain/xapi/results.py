@@ -13,18 +13,16 @@ def _scaled(value: Any) -> Found:
     return fault("Must be a number from -1 to 1")
 
 
-def _number_or_none(value: Any) -> Any:
-    return value if is_number(value) else None
-
-
 def _is_in_order(value: dict[str, Any]) -> Found:
-    raw, least, most = (_number_or_none(value.get(name)) for name in ("raw", "min", "max"))
+    raw: Any = value.get("raw")
+    least: Any = value.get("min")
+    most: Any = value.get("max")
     found: Found = ()
-    if least is not None and most is not None and not least < most:
+    if is_number(least) and is_number(most) and not least < most:
         found += fault("Must be less than max", "min")
-    if raw is not None and least is not None and raw < least:
+    if is_number(raw) and is_number(least) and raw < least:
         found += fault("Must not be less than min", "raw")
-    if raw is not None and most is not None and raw > most:
+    if is_number(raw) and is_number(most) and raw > most:
         found += fault("Must not be more than max", "raw")
     return found
 

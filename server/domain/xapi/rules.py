@@ -111,15 +111,22 @@ def list_of(item: Rule, *, least: int = 0) -> Rule:
     def rule(value: Any) -> Found:
         if not isinstance(value, list) or len(value) < least:
             return fault(sentence)
-        found: Found = ()
-        for place, one in enumerate(value):
-            if wrong := item(one):
-                found += under(f"[{place}]", wrong)
-                if len(found) >= MOST_FAULTS:
-                    break
-        return found
+        for one in value:
+            if item(one):
+                return _faults_of_items(value, item)
+        return ()
 
     return rule
+
+
+def _faults_of_items(value: list[Any], item: Rule) -> Found:
+    found: Found = ()
+    for place, one in enumerate(value):
+        if wrong := item(one):
+            found += under(f"[{place}]", wrong)
+            if len(found) >= MOST_FAULTS:
+                break
+    return found
 
 
 def shape(
@@ -138,7 +145,9 @@ def shape(
                 found += fault("Unknown property", shown(name))
             elif wrong := check(item):
                 found += under(name, wrong)
-            if found and len(found) >= MOST_FAULTS:
+            else:
+                continue
+            if len(found) >= MOST_FAULTS:
                 break
         for name in required:
             if name not in value:

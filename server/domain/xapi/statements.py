@@ -8,6 +8,7 @@ from server.domain.xapi import actors, texts
 from server.domain.xapi.activities import activity
 from server.domain.xapi.attachments import attachments
 from server.domain.xapi.contexts import CONTEXT, statement_ref
+from server.domain.xapi.repeated import Repeated
 from server.domain.xapi.results import result
 from server.domain.xapi.rules import Found, Rule, by_type, exactly, fault, matching, refuse, shape, text_of, under
 from server.domain.xapi.times import is_timestamp, is_timestamp_2
@@ -45,6 +46,22 @@ def _fits_together(value: dict[str, Any]) -> Found:
     return found
 
 
+def _remembered(rule: Rule, version: Version) -> Rule:
+    """The rule, asked once of a value that comes again."""
+
+    def remembered(value: Any) -> Found:
+        if type(value) is not Repeated:
+            return rule(value)
+        if version in value.good_in:
+            return ()
+        found = rule(value)
+        if not found:
+            value.good_in |= {version}
+        return found
+
+    return remembered
+
+
 def _rules(version: Version) -> Rule:
     told: dict[str, Rule] = {
         "actor": actors.actor,
@@ -60,7 +77,8 @@ def _rules(version: Version) -> Rule:
     sub_statement = shape(inner, required=_REQUIRED, also=_fits_together)
     outer = told | {
         "id": texts.uuid,
-        "object": by_type(targets | {"SubStatement": sub_statement}, default="Activity"),
+        **{name: _remembered(told[name], version) for name in ("actor", "verb", "context")},
+        "object": _remembered(by_type(targets | {"SubStatement": sub_statement}, default="Activity"), version),
         "stored": _TIMESTAMP[version],
         "authority": actors.authority,
         "version": _VERSION[version],

@@ -79,7 +79,9 @@ def language_map(value: Any) -> Found:
             found += fault("Is no language tag (RFC 5646)", shown(tag))
         elif not isinstance(words, str):
             found += fault("Must be a string", tag)
-        if found and len(found) >= MOST_FAULTS:
+        else:
+            continue
+        if len(found) >= MOST_FAULTS:
             break
     return found
 

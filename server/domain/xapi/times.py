@@ -4,23 +4,23 @@ import re
 from datetime import UTC, datetime, timedelta
 
 # An offset of -00:00 says that the local time is unknown. ISO 8601 has no such thing.
-_ZONE = r"(?!-00(?::?00)?\Z)(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
-_EXTENDED = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
-_BASIC = r"[0-9]{8}T[0-9]{4}(?:[0-9]{2}(?:[.,][0-9]+)?)?"
-_ISO_8601 = re.compile(f"(?:{_EXTENDED}|{_BASIC})(?:{_ZONE})?", re.IGNORECASE | re.ASCII)
+_ZONE = r"(?:[Zz]|(?!-00(?::?00)?\Z)[+-][0-9]{2}(?::?[0-9]{2})?)"
+_EXTENDED = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
+_BASIC = r"[0-9]{8}[Tt][0-9]{4}(?:[0-9]{2}(?:[.,][0-9]+)?)?"
+_ISO_8601 = re.compile(f"(?:{_EXTENDED}|{_BASIC})(?:{_ZONE})?")
 _RFC_3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
-    r"(?:Z|(?!-00:00)[+-][0-9]{2}:[0-9]{2})",
-    re.IGNORECASE | re.ASCII,
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
+    r"(?:[Zz]|(?!-00:00)[+-][0-9]{2}:[0-9]{2})"
 )
 _LEAP_SECOND = re.compile(r"(T[0-9]{2}:?[0-9]{2}:?)60")
 # ISO 8601:2004 4.4.3.2. Only the last component may have a fraction; weeks stand alone.
 _DURATION = re.compile(
     r"P(?:[0-9]+(?:[.,][0-9]+)?W"
-    r"|(?=[0-9T])(?![^.,]*[.,][0-9]+[YMDHS].)"
+    r"|(?=[0-9T])"
     r"(?:[0-9]+(?:[.,][0-9]+)?Y)?(?:[0-9]+(?:[.,][0-9]+)?M)?(?:[0-9]+(?:[.,][0-9]+)?D)?"
     r"(?:T(?=[0-9])(?:[0-9]+(?:[.,][0-9]+)?H)?(?:[0-9]+(?:[.,][0-9]+)?M)?(?:[0-9]+(?:[.,][0-9]+)?S)?)?)"
 )
+_EARLY_FRACTION = re.compile(r"[.,][0-9]+[YMDH].")
 _FRACTION = re.compile(r"[.,]([0-9]+)")
 
 
@@ -32,9 +32,15 @@ def parse_timestamp(text: str) -> datetime:
     """
     if not _ISO_8601.fullmatch(text):
         raise ValueError("Not a timestamp of ISO 8601")
-    upper = text.upper()
-    without, leaps = _LEAP_SECOND.subn(r"\g<1>59", upper)
-    at = datetime.fromisoformat(without)
+    return _instant(text)
+
+
+def _instant(text: str) -> datetime:
+    """Of a text in one of the forms, the point in time. Raises ValueError if there is no such."""
+    plain, leaps = text.upper(), 0
+    if "60" in plain:
+        plain, leaps = _LEAP_SECOND.subn(r"\g<1>59", plain)
+    at = datetime.fromisoformat(plain)
     try:
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at if at.tzinfo is UTC else at.astimezone(UTC)
         return at + timedelta(seconds=1) if leaps else at
@@ -44,16 +50,20 @@ def parse_timestamp(text: str) -> datetime:
 
 def is_timestamp(text: str) -> bool:
     """Whether xAPI 1.0.3 takes this (Part Two 4.5): ISO 8601, and no offset of -00:00."""
-    try:
-        parse_timestamp(text)
-    except ValueError:
-        return False
-    return True
+    return _ISO_8601.fullmatch(text) is not None and _is_instant(text)
 
 
 def is_timestamp_2(text: str) -> bool:
     """Whether IEEE 9274.1.1 (5.2.7) takes this: RFC 3339, which always has seconds and a zone."""
-    return _RFC_3339.fullmatch(text) is not None and is_timestamp(text)
+    return _RFC_3339.fullmatch(text) is not None and _is_instant(text)
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        _instant(text)
+    except ValueError:
+        return False
+    return True
 
 
 def format_timestamp(at: datetime) -> str:
@@ -63,7 +73,7 @@ def format_timestamp(at: datetime) -> str:
 
 def is_duration(text: str) -> bool:
     """Whether this is a duration of ISO 8601:2004 4.4.3.2 (xAPI 1.0.3 Part Two 4.6)."""
-    return _DURATION.fullmatch(text) is not None
+    return _DURATION.fullmatch(text) is not None and _EARLY_FRACTION.search(text) is None
 
 
 def comparable_duration(text: str) -> str:

@@ -32,7 +32,8 @@ class LrsServiceStub:
     kept as they came, and parameters have its names. Every answer has `X-Experience-API-Version`; every request needs it,
     over gRPC as metadata, and is judged by the version that it names.
 
-    The API key may come as HTTP Basic, its id as user name and the key as password, or as `X-API-Key`. It needs `read`,
+    The API key may come as HTTP Basic, its id as user name and the key as password, or as `X-API-Key`. Where both come they
+    must be the same key, and `Authorization` that is no Basic is refused whatever else comes. The key needs `read`,
     `write` or `delete`, or an LRS scope of the resource: `lrs:all`, `lrs:statements/write`, `lrs:statements/read`,
     `lrs:statements/read/mine`, `lrs:state`, `lrs:profile`. Every call sees the data of the key's tenant only.
 
@@ -149,7 +150,8 @@ class LrsServiceServicer:
     kept as they came, and parameters have its names. Every answer has `X-Experience-API-Version`; every request needs it,
     over gRPC as metadata, and is judged by the version that it names.
 
-    The API key may come as HTTP Basic, its id as user name and the key as password, or as `X-API-Key`. It needs `read`,
+    The API key may come as HTTP Basic, its id as user name and the key as password, or as `X-API-Key`. Where both come they
+    must be the same key, and `Authorization` that is no Basic is refused whatever else comes. The key needs `read`,
     `write` or `delete`, or an LRS scope of the resource: `lrs:all`, `lrs:statements/write`, `lrs:statements/read`,
     `lrs:statements/read/mine`, `lrs:state`, `lrs:profile`. Every call sees the data of the key's tenant only.
 
@@ -463,7 +465,8 @@ class LrsService:
     kept as they came, and parameters have its names. Every answer has `X-Experience-API-Version`; every request needs it,
     over gRPC as metadata, and is judged by the version that it names.
 
-    The API key may come as HTTP Basic, its id as user name and the key as password, or as `X-API-Key`. It needs `read`,
+    The API key may come as HTTP Basic, its id as user name and the key as password, or as `X-API-Key`. Where both come they
+    must be the same key, and `Authorization` that is no Basic is refused whatever else comes. The key needs `read`,
     `write` or `delete`, or an LRS scope of the resource: `lrs:all`, `lrs:statements/write`, `lrs:statements/read`,
     `lrs:statements/read/mine`, `lrs:state`, `lrs:profile`. Every call sees the data of the key's tenant only.
 

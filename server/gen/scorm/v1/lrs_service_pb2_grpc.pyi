@@ -33,7 +33,8 @@ class LrsServiceStub:
     kept as they came, and parameters have its names. Every answer has `X-Experience-API-Version`; every request needs it,
     over gRPC as metadata, and is judged by the version that it names.
 
-    The API key may come as HTTP Basic, its id as user name and the key as password, or as `X-API-Key`. It needs `read`,
+    The API key may come as HTTP Basic, its id as user name and the key as password, or as `X-API-Key`. Where both come they
+    must be the same key, and `Authorization` that is no Basic is refused whatever else comes. The key needs `read`,
     `write` or `delete`, or an LRS scope of the resource: `lrs:all`, `lrs:statements/write`, `lrs:statements/read`,
     `lrs:statements/read/mine`, `lrs:state`, `lrs:profile`. Every call sees the data of the key's tenant only.
 
@@ -171,7 +172,8 @@ class LrsServiceAsyncStub(LrsServiceStub):
     kept as they came, and parameters have its names. Every answer has `X-Experience-API-Version`; every request needs it,
     over gRPC as metadata, and is judged by the version that it names.
 
-    The API key may come as HTTP Basic, its id as user name and the key as password, or as `X-API-Key`. It needs `read`,
+    The API key may come as HTTP Basic, its id as user name and the key as password, or as `X-API-Key`. Where both come they
+    must be the same key, and `Authorization` that is no Basic is refused whatever else comes. The key needs `read`,
     `write` or `delete`, or an LRS scope of the resource: `lrs:all`, `lrs:statements/write`, `lrs:statements/read`,
     `lrs:statements/read/mine`, `lrs:state`, `lrs:profile`. Every call sees the data of the key's tenant only.
 
@@ -305,7 +307,8 @@ class LrsServiceServicer(metaclass=_abc_1.ABCMeta):
     kept as they came, and parameters have its names. Every answer has `X-Experience-API-Version`; every request needs it,
     over gRPC as metadata, and is judged by the version that it names.
 
-    The API key may come as HTTP Basic, its id as user name and the key as password, or as `X-API-Key`. It needs `read`,
+    The API key may come as HTTP Basic, its id as user name and the key as password, or as `X-API-Key`. Where both come they
+    must be the same key, and `Authorization` that is no Basic is refused whatever else comes. The key needs `read`,
     `write` or `delete`, or an LRS scope of the resource: `lrs:all`, `lrs:statements/write`, `lrs:statements/read`,
     `lrs:statements/read/mine`, `lrs:state`, `lrs:profile`. Every call sees the data of the key's tenant only.
 

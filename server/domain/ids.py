@@ -19,11 +19,7 @@ def new_ids(at: datetime, count: int) -> list[UUID]:
 
 def new_id(at: datetime) -> UUID:
     """A UUIDv7 for the given time, to the millisecond."""
-    milliseconds = int(at.timestamp() * 1000)
-    value = (milliseconds & (2**48 - 1)) << 80 | secrets.randbits(80)
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=value)
+    return new_ids(at, 1)[0]
 
 
 def parse_id(text: str) -> UUID | None:

@@ -7,12 +7,12 @@ import grpc
 from google.api import httpbody_pb2
 
 from server.domain.errors import ValidationFailed
-from server.domain.xapi.versions import Version
 from server.gen.scorm.v1 import lrs_service_pb2 as pb
 from server.gen.scorm.v1 import lrs_service_pb2_grpc
 from server.rpc import context as calls
+from server.rpc.fields import given
 from server.rpc.lrs_documents import LrsDocumentMethods
-from server.rpc.lrs_requests import read_call
+from server.rpc.lrs_requests import VERSION_HEADER, read_call, version_of
 from server.rpc.lrs_statements import LrsStatementMethods
 from server.rpc.xapi_json import encode, read_json
 from server.services.lrs_documents import LrsDocuments
@@ -45,7 +45,7 @@ class LrsServicer(LrsStatementMethods, LrsDocumentMethods, lrs_service_pb2_grpc.
         self._subjects = subjects
 
     async def GetActivity(self, request: pb.GetActivityRequest, context: Context) -> httpbody_pb2.HttpBody:
-        told = {"activityId": request.activity_id if request.HasField("activity_id") else None}
+        told = {"activityId": given(request, "activity_id")}
         call = read_call("GET", told, request.body, allowed=_ACTIVITY)
         wanted = call.parameters.get("activityId")
         if wanted is None:
@@ -53,7 +53,7 @@ class LrsServicer(LrsStatementMethods, LrsDocumentMethods, lrs_service_pb2_grpc.
         return _json(context, await self._subjects.activity(wanted, tenant_id=calls.current().tenant_id))
 
     async def GetAgent(self, request: pb.GetAgentRequest, context: Context) -> httpbody_pb2.HttpBody:
-        told = {"agent": request.agent if request.HasField("agent") else None}
+        told = {"agent": given(request, "agent")}
         call = read_call("GET", told, request.body, allowed=_AGENT)
         if "agent" not in call.parameters:
             raise ValidationFailed.of("agent", "Is required")
@@ -62,13 +62,9 @@ class LrsServicer(LrsStatementMethods, LrsDocumentMethods, lrs_service_pb2_grpc.
 
     async def GetAbout(self, request: pb.GetAboutRequest, context: Context) -> httpbody_pb2.HttpBody:
         # No version is needed to learn which there are.
-        calls.tell(context, ("x-experience-api-version", _version_of_path()))
+        path = calls.current().metadata.get("x-envoy-original-path", "")
+        calls.tell(context, (VERSION_HEADER, version_of(path).header))
         return httpbody_pb2.HttpBody(content_type="application/json", data=json.dumps({"version": SUPPORTED}).encode())
-
-
-def _version_of_path() -> str:
-    path = calls.current().metadata.get("x-envoy-original-path", "")
-    return (Version.V1 if path.startswith("/xapi/1.0.3/") else Version.V2).header
 
 
 def _json(context: Context, value: dict[str, Any]) -> httpbody_pb2.HttpBody:

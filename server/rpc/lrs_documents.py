@@ -4,20 +4,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import grpc
 from google.api import httpbody_pb2
 
 from server.domain.errors import Faults, InvalidRequest, ValidationFailed
-from server.domain.ids import parse_id
 from server.domain.xapi.actors import parse_filter_agent
 from server.domain.xapi.documents import Resource
 from server.domain.xapi.keys import key
+from server.domain.xapi.parameters import parse_time, parse_uuid
 from server.domain.xapi.texts import is_iri
-from server.domain.xapi.times import parse_timestamp
 from server.gen.scorm.v1 import lrs_service_pb2 as pb
 from server.rpc import context as calls
+from server.rpc.fields import given
 from server.rpc.lrs_requests import LrsCall, read_call
 from server.rpc.times import http_date
 from server.rpc.xapi_json import read_json
@@ -103,7 +102,7 @@ class LrsDocumentMethods:
         self, method: str, kind: _Kind, request: pb.DocumentRequest, context: Context
     ) -> httpbody_pb2.HttpBody:
         """Whatever method the request is, or stands for."""
-        told = {name: getattr(request, field) if request.HasField(field) else None for name, field in _FIELDS.items()}
+        told = {name: given(request, field) for name, field in _FIELDS.items()}
         call = read_call(method, told, request.body, allowed=kind.allowed)
         place = _place(kind, call.parameters)
         wanted = _name(kind, call.parameters)
@@ -126,7 +125,7 @@ class LrsDocumentMethods:
             return httpbody_pb2.HttpBody(content_type=found.content_type, data=found.content)
         every = "registration" not in call.parameters
         listed = await self._documents.list(
-            place=place, every_registration=every, since=_since(call.parameters.get("since"))
+            place=place, every_registration=every, since=parse_time("since", call.parameters.get("since"))
         )
         modified = [("last-modified", http_date(max(one.updated_at for one in listed)))] if listed else []
         calls.tell(context, *modified, *told)
@@ -164,8 +163,8 @@ def _place(kind: _Kind, parameters: Mapping[str, str]) -> Place:
     """Where the documents are that the parameters name. Raises ValidationFailed with every fault."""
     faults = Faults()
     parts = [faults.of(lambda name=name: _owner(name, parameters.get(name))) for name in kind.owner]  # type: ignore[misc]
-    registration = faults.of(lambda: _registration(parameters.get("registration")))
-    faults.of(lambda: _since(parameters.get("since")))
+    registration = faults.of(lambda: parse_uuid("registration", parameters.get("registration")))
+    faults.of(lambda: parse_time("since", parameters.get("since")))
     faults.refuse()
     owner = json.dumps([kind.resource.value, *parts])
     return Place(
@@ -193,21 +192,3 @@ def _owner(name: str, text: str | None) -> str:
     except InvalidRequest:
         raise ValidationFailed.of(name, "Must be the JSON of an agent") from None
     return parse_filter_agent(agent)
-
-
-def _registration(text: str | None) -> UUID | None:
-    if text is None:
-        return None
-    parsed = parse_id(text)
-    if parsed is None:
-        raise ValidationFailed.of("registration", "Must be a UUID")
-    return parsed
-
-
-def _since(text: str | None) -> Any:
-    if text is None:
-        return None
-    try:
-        return parse_timestamp(text)
-    except ValueError:
-        raise ValidationFailed.of("since", "Must be an ISO 8601 timestamp") from None

@@ -10,6 +10,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from server.domain.errors import InvalidRequest
+from server.domain.media_types import kind_of
 from server.services.statement_attachments import SentFile
 
 MIXED = "multipart/mixed"
@@ -43,11 +44,6 @@ def read_mixed(content_type: str, body: bytes) -> tuple[bytes, dict[str, SentFil
             raise InvalidRequest("Each part behind the first needs Content-Transfer-Encoding: binary")
         files[digest] = SentFile(part.content_type or "application/octet-stream", bytes(part.content))
     return bytes(parts[0].content), files
-
-
-def kind_of(content_type: str) -> str:
-    """The type without its parameters, in lower case."""
-    return content_type.partition(";")[0].strip().lower()
 
 
 def _boundary(content_type: str) -> bytes:

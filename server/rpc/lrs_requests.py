@@ -8,10 +8,11 @@ from urllib.parse import parse_qsl
 from google.api import httpbody_pb2
 
 from server.domain.errors import InvalidRequest, ValidationFailed
+from server.domain.media_types import kind_of
 from server.domain.xapi.versions import Version, negotiate
 from server.rpc import context as calls
 from server.rpc.lrs_access import FIRST_ROOT, tunnelled_method
-from server.rpc.lrs_multipart import MAX_CONTENT_TYPE_LENGTH, kind_of
+from server.rpc.lrs_multipart import MAX_CONTENT_TYPE_LENGTH
 
 SECOND_ROOT = "/xapi"
 VERSION_HEADER = "x-experience-api-version"
@@ -66,7 +67,7 @@ def read_call(
     call = calls.current()
     metadata = call.metadata
     path, _, query = metadata.get("x-envoy-original-path", "").partition("?")
-    default = Version.V1 if path.startswith(FIRST_ROOT) else Version.V2
+    default = version_of(path)
     content_type = (body.content_type if body is not None else "") or metadata.get("content-type", "")
     data = body.data if body is not None else b""
     headers: Mapping[str, str] = metadata
@@ -94,6 +95,11 @@ def read_call(
         accept_language=headers.get("accept-language"),
         root=FIRST_ROOT if default is Version.V1 else SECOND_ROOT,
     )
+
+
+def version_of(path: str) -> Version:
+    """The version of the surface that a path is on; 2.0 over gRPC, where there is none."""
+    return Version.V1 if path.startswith(FIRST_ROOT) else Version.V2
 
 
 def _form(

@@ -10,13 +10,16 @@ import grpc
 from google.api import httpbody_pb2
 
 from server.domain.errors import InvalidRequest, ValidationFailed
+from server.domain.media_types import kind_of
 from server.domain.xapi.content import with_stored
-from server.domain.xapi.formats import as_canonical, as_ids, parse_accept_language
+from server.domain.xapi.formats import as_canonical, as_ids
+from server.domain.xapi.languages import parse_accept_language
 from server.domain.xapi.positions import stored_at, stored_text
 from server.domain.xapi.times import format_timestamp
 from server.gen.scorm.v1 import lrs_service_pb2 as pb
 from server.rpc import context as calls
-from server.rpc.lrs_multipart import MIXED, kind_of, read_mixed, write_mixed
+from server.rpc.fields import given
+from server.rpc.lrs_multipart import MIXED, read_mixed, write_mixed
 from server.rpc.lrs_requests import LrsCall, read_call
 from server.rpc.times import http_date
 from server.rpc.xapi_json import decode_exactly, encode, joined, read_json, read_statements
@@ -75,9 +78,7 @@ class LrsStatementMethods:
 
     async def QueryStatements(self, request: pb.QueryStatementsRequest, context: Context) -> httpbody_pb2.HttpBody:
         await self._look_up_consistent()
-        told = {
-            name: getattr(request, field) if request.HasField(field) else None for name, field in _QUERY_FIELDS.items()
-        }
+        told = {name: given(request, field) for name, field in _QUERY_FIELDS.items()}
         return await self._serve(read_call("GET", told, None, allowed=ALLOWED), context)
 
     async def QueryMoreStatements(

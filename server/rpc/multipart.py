@@ -9,6 +9,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from server.domain.errors import InvalidRequest, UnsupportedMediaType, ValidationFailed
+from server.domain.media_types import kind_of
 from server.services.upload_ports import FORM_OVERHEAD_BYTES
 
 FORM = "multipart/form-data"
@@ -67,7 +68,7 @@ def parse_form(
     fields = _Fields(uploaded_by=uploaded_by or None, filename=base_name(filename or ""))
     chunks = _not_empty(chunks)
     # The header's own text is compared: get_content_type() would answer text/plain for nonsense.
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = kind_of(content_type)
     if kind in ARCHIVES:
         return UploadForm(_raw(chunks), fields)
     if kind != FORM:

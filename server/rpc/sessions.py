@@ -13,7 +13,9 @@ from server.domain.sessions.model import Completion, ItemState, Score, Session, 
 from server.domain.sessions.updates import SessionUpdate
 from server.gen.scorm.v1 import pagination_pb2, session_pb2, session_service_pb2, session_service_pb2_grpc
 from server.rpc import context as calls
+from server.rpc.fields import given
 from server.rpc.idempotency import request_of, tell_created, tell_done
+from server.rpc.pagination import pagination
 from server.rpc.times import timestamp
 from server.services.session_links import OpenedLink, SessionLinks
 from server.services.session_ports import SessionFilter
@@ -61,9 +63,9 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
         found = await self._sessions.list(
             _filter(request),
             tenant_id=calls.current().tenant_id,
-            page=request.page if request.HasField("page") else None,
-            limit=request.limit if request.HasField("limit") else None,
-            cursor=request.cursor if request.HasField("cursor") else None,
+            page=given(request, "page"),
+            limit=given(request, "limit"),
+            cursor=given(request, "cursor"),
         )
         return session_service_pb2.ListSessionsResponse(
             sessions=map(_told, found.sessions), pagination=_pagination(found), next_cursor=found.next_cursor
@@ -109,7 +111,7 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
         launch_id, link, replayed = await self._links.launch(
             tenant_id=calls.current().tenant_id,
             session_id=request.session_id,
-            expires_in_seconds=request.expires_in_seconds if request.HasField("expires_in_seconds") else None,
+            expires_in_seconds=given(request, "expires_in_seconds"),
             redirect_url=request.redirect_url or None,
             request=request_of("SessionService/LaunchSession", request),
         )
@@ -229,30 +231,23 @@ def _update(
 ) -> SessionUpdate:
     """Leaves out what is faulty already: the rest is judged all the same."""
 
-    def given(name: str) -> bool:
+    def is_sound(name: str) -> bool:
         return request.HasField(name) and name not in faults
 
     score = request.score
     return SessionUpdate(
         cmi_data=texts,
-        completion=Completion(request.completion_status) if given("completion_status") else None,
-        success=Success(request.success_status) if given("success_status") else None,
+        completion=Completion(request.completion_status) if is_sound("completion_status") else None,
+        success=Success(request.success_status) if is_sound("success_status") else None,
         score=Score(**{part: getattr(score, part) for part in ("scaled", "raw", "min", "max") if score.HasField(part)})
         if request.HasField("score")
         else None,
-        session_time=request.session_time if given("session_time") else None,
+        session_time=request.session_time if is_sound("session_time") else None,
         suspend_data=request.suspend_data if request.HasField("suspend_data") else None,
-        item_id=request.item_id if given("item_id") else None,
-        launch_id=request.launch_id if given("launch_id") else None,
+        item_id=request.item_id if is_sound("item_id") else None,
+        launch_id=request.launch_id if is_sound("launch_id") else None,
     )
 
 
 def _pagination(page: SessionPage) -> pagination_pb2.Pagination:
-    total = page.total
-    return pagination_pb2.Pagination(
-        page=page.page,
-        limit=page.limit,
-        total=total.count,
-        total_pages=-(-total.count // page.limit),
-        total_is_estimate=True if total.is_estimate else None,
-    )
+    return pagination(page=page.page, limit=page.limit, total=page.total)

@@ -7,6 +7,7 @@ import grpc
 from google.api import httpbody_pb2
 
 from server.domain.errors import UnsupportedMediaType
+from server.domain.media_types import kind_of
 from server.domain.xapi.content import with_stored
 from server.domain.xapi.positions import stored_text
 from server.domain.xapi.versions import Version
@@ -14,12 +15,14 @@ from server.gen.scorm.v1 import pagination_pb2, xapi_service_pb2_grpc
 from server.gen.scorm.v1 import xapi_analytics_pb2 as analytics_pb
 from server.gen.scorm.v1 import xapi_service_pb2 as pb
 from server.rpc import context as calls
+from server.rpc.fields import given
 from server.rpc.idempotency import request_of, tell_done
+from server.rpc.pagination import pagination
 from server.rpc.times import timestamp
 from server.rpc.xapi_json import joined, read_statements
 from server.services.analytics import ActivityRow, ActorRow, Analytics, AnalyticsPage, Paging, Sums
-from server.services.statement_exports import StatementExports, begins_after, cursor_of
-from server.services.statement_lists import StatementLists, StatementQuery
+from server.services.statement_exports import StatementExports, begins_after
+from server.services.statement_lists import StatementLists, StatementQuery, format_cursor
 from server.services.statements import Statements
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -57,24 +60,24 @@ class XapiServicer(xapi_service_pb2_grpc.XapiServiceServicer):
         found = await self._lists.find(
             StatementQuery(
                 **{
-                    name: getattr(request, name) if request.HasField(name) else None
+                    name: given(request, name)
                     for name in ("statement_id", "verb", "activity", "registration", "since", "until", "cursor")
                 }
             ),
             tenant_id=calls.current().tenant_id,
-            page=request.page if request.HasField("page") else None,
-            limit=request.limit if request.HasField("limit") else None,
+            page=given(request, "page"),
+            limit=given(request, "limit"),
         )
-        pagination: dict[str, Any] = {
+        told: dict[str, Any] = {
             "page": found.page,
             "limit": found.limit,
             "total": found.total.count,
             "total_pages": -(-found.total.count // found.limit),
         }
         if found.total.is_estimate:
-            pagination["total_is_estimate"] = True
+            told["total_is_estimate"] = True
         statements = joined(with_stored(one.content, stored_text(one.position)) for one in found.statements)
-        rest = {"pagination": pagination, "next_cursor": found.next_cursor or ""}
+        rest = {"pagination": told, "next_cursor": found.next_cursor or ""}
         return _body(f'{{"statements":{statements},{json.dumps(rest, separators=(",", ":"))[1:]}')
 
     async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> httpbody_pb2.HttpBody:
@@ -82,15 +85,15 @@ class XapiServicer(xapi_service_pb2_grpc.XapiServiceServicer):
         return _body(with_stored(found.content, stored_text(found.position)))
 
     async def ExportStatements(self, request: pb.ExportStatementsRequest, context: Context) -> None:  # type: ignore[override]  # writes its answers
-        after = begins_after(cursor=_given(request, "cursor"), since=_given(request, "since"))
+        after = begins_after(cursor=given(request, "cursor"), since=given(request, "since"))
         pages = self._exports.pages(
-            after, tenant_id=calls.current().tenant_id, wait_seconds=_given(request, "wait_seconds") or 0
+            after, tenant_id=calls.current().tenant_id, wait_seconds=given(request, "wait_seconds") or 0
         )
         async for page in pages:
             lines = [with_stored(one.content, stored_text(one.position)) + "\n" for one in page]
             await context.write(httpbody_pb2.HttpBody(content_type=_LINES, data="".join(lines).encode()))
             after = page[-1].position
-        end = json.dumps({"next_cursor": cursor_of(after)}, separators=(",", ":")) + "\n"
+        end = json.dumps({"next_cursor": format_cursor(after)}, separators=(",", ":")) + "\n"
         await context.write(httpbody_pb2.HttpBody(content_type=_LINES, data=end.encode()))
 
     async def ListActorAnalytics(
@@ -98,8 +101,8 @@ class XapiServicer(xapi_service_pb2_grpc.XapiServiceServicer):
     ) -> pb.ListActorAnalyticsResponse:
         found = await self._analytics.actors(
             tenant_id=calls.current().tenant_id,
-            actor_mbox=_given(request, "actor_mbox"),
-            min_activities=_given(request, "min_activities"),
+            actor_mbox=given(request, "actor_mbox"),
+            min_activities=given(request, "min_activities"),
             paging=_paging(request),
         )
         return pb.ListActorAnalyticsResponse(actors=map(_actor, found.rows), pagination=_pagination(found))
@@ -109,21 +112,17 @@ class XapiServicer(xapi_service_pb2_grpc.XapiServiceServicer):
     ) -> pb.ListActivityAnalyticsResponse:
         found = await self._analytics.activities(
             tenant_id=calls.current().tenant_id,
-            activity_id=_given(request, "activity_id"),
-            activity_type=_given(request, "activity_type"),
-            package_id=_given(request, "package_id"),
-            min_learners=_given(request, "min_learners"),
+            activity_id=given(request, "activity_id"),
+            activity_type=given(request, "activity_type"),
+            package_id=given(request, "package_id"),
+            min_learners=given(request, "min_learners"),
             paging=_paging(request),
         )
         return pb.ListActivityAnalyticsResponse(activities=map(_activity, found.rows), pagination=_pagination(found))
 
 
-def _given(request: Any, name: str) -> Any:
-    return getattr(request, name) if request.HasField(name) else None
-
-
 def _paging(request: Any) -> Paging:
-    return Paging(**{name: _given(request, name) for name in ("sort", "order", "page", "limit")})
+    return Paging(**{name: given(request, name) for name in ("sort", "order", "page", "limit")})
 
 
 def _sums(sums: Sums) -> dict[str, Any]:
@@ -163,21 +162,15 @@ def _activity(row: ActivityRow) -> analytics_pb.ActivityAnalytics:
     )
 
 
-def _pagination(page: AnalyticsPage[Any]) -> pagination_pb2.Pagination:
-    return pagination_pb2.Pagination(
-        page=page.page,
-        limit=page.limit,
-        total=page.total.count,
-        total_pages=-(-page.total.count // page.limit),
-        total_is_estimate=True if page.total.is_estimate else None,
-    )
+def _pagination(found: AnalyticsPage[Any]) -> pagination_pb2.Pagination:
+    return pagination(page=found.page, limit=found.limit, total=found.total)
 
 
 def _body(text: str) -> httpbody_pb2.HttpBody:
     return httpbody_pb2.HttpBody(content_type=_JSON, data=text.encode())
 
 
-def _check_type(given: str) -> None:
-    kind = (given or calls.current().metadata.get("content-type", "")).partition(";")[0].strip().lower()
+def _check_type(told: str) -> None:
+    kind = kind_of(told or calls.current().metadata.get("content-type", ""))
     if kind not in ("", _JSON, "application/grpc", "application/octet-stream"):
         raise UnsupportedMediaType(accepted=[_JSON])

@@ -1,32 +1,20 @@
 """Analytics: what statements add up to, by actor and by activity, a second after they were stored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from server.domain.errors import Faults, ValidationFailed
-from server.domain.ids import parse_id
 from server.domain.xapi.actors import ifi_of
 from server.domain.xapi.keys import key
+from server.domain.xapi.parameters import parse_uuid
 from server.services.packages import DEFAULT_LIMIT
 from server.services.ports import Database, Query
 from server.services.session_ports import Total
 
 R = TypeVar("R")
-_COMMON = (
-    "total_statements",
-    "completed_count",
-    "passed_count",
-    "failed_count",
-    "avg_score_scaled",
-    "first_activity",
-    "last_activity",
-)
-ACTOR_SORTS = (*_COMMON, "unique_activities")
-ACTIVITY_SORTS = (*_COMMON, "unique_learners")
-MOST_COUNTED = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +28,11 @@ class Sums:
     avg_score_scaled: float | None
     first_activity: datetime
     last_activity: datetime
+
+
+SUMS = tuple(one.name for one in fields(Sums))
+ACTOR_SORTS = (*SUMS, "unique_activities")
+ACTIVITY_SORTS = (*SUMS, "unique_learners")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +165,7 @@ class Analytics:
         """As `actors`."""
         faults = Faults()
         order = faults.of(lambda: _order(paging, ACTIVITY_SORTS))
-        package = faults.of(lambda: _package(package_id))
+        package = faults.of(lambda: parse_uuid("package_id", package_id))
         faults.refuse()
         assert order is not None
         wanted = ActivityFilter(
@@ -193,9 +186,7 @@ class Analytics:
 
 def _total(counted: int, is_counted: bool) -> Total:
     """A number from the counters is exact, however large."""
-    if not is_counted or counted <= MOST_COUNTED:
-        return Total(counted)
-    return Total(MOST_COUNTED, is_estimate=True)
+    return Total.bounded(counted) if is_counted else Total(counted)
 
 
 def _mailbox(text: str | None) -> UUID | None:
@@ -203,15 +194,6 @@ def _mailbox(text: str | None) -> UUID | None:
         return None
     identifier = ifi_of({"mbox": "mailto:" + text.removeprefix("mailto:")})
     return key("agent", str(identifier))
-
-
-def _package(text: str | None) -> UUID | None:
-    if text is None:
-        return None
-    parsed = parse_id(text)
-    if parsed is None:
-        raise ValidationFailed.of("package_id", "Must be a UUID")
-    return parsed
 
 
 def _order(paging: Paging, sorts: Sequence[str]) -> Order:

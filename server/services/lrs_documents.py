@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from server.domain.errors import Conflict, InvalidRequest, NotFound
+from server.domain.media_types import kind_of
 from server.domain.xapi.documents import Resource, check_preconditions, etag_of
 from server.domain.xapi.versions import Version
 from server.services.lrs_document_ports import Document, DocumentStore, Listed, Place
@@ -121,4 +122,4 @@ class LrsDocuments:
 
 def is_json(content_type: str) -> bool:
     """Whether it is JSON, with parameters or without."""
-    return content_type.partition(";")[0].strip().lower() == JSON
+    return kind_of(content_type) == JSON

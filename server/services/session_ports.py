@@ -27,12 +27,21 @@ class SessionFilter:
         return sum(one is not None for one in (self.package_id, self.user_id, self.completion, self.success)) > 1
 
 
+# As far as lists count what no counter tells; beyond it a total is an estimate.
+MOST_COUNTED = 100_000
+
+
 @dataclass(frozen=True, slots=True)
 class Total:
     """How many there are. `is_estimate`: that many at least; counting them all would take too long."""
 
     count: int
     is_estimate: bool = False
+
+    @classmethod
+    def bounded(cls, counted: int) -> "Total":
+        """Of what was counted up to MOST_COUNTED + 1."""
+        return cls(min(counted, MOST_COUNTED), is_estimate=counted > MOST_COUNTED)
 
 
 class CourseStore(Protocol):

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from server.domain.errors import ValidationFailed
+from server.domain.xapi.signatures import is_signature
 from server.services.ports import Blobs, Database, Query
 
-SIGNATURE = "http://adlnet.gov/expapi/attachments/signature"
 # All that one answer may hold of attachments; what is beyond it is left out.
 MOST_BYTES = 24 * 1024 * 1024
 _FAMILY = {56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
@@ -68,13 +68,11 @@ class Attachments:
                 raise ValidationFailed.of("attachments", f"The file of the attachment {digest} was not sent")
         for statement in sent:
             for one in _attachments(statement.value):
-                if one.get("usageType") == SIGNATURE:
-                    self._check_signature(statement.value, one, files.get(hash_of(one)))
+                if is_signature(one):
+                    self._check_signature(statement.value, files.get(hash_of(one)))
 
-    def _check_signature(self, value: dict[str, Any], told: Mapping[str, Any], file: SentFile | None) -> None:
+    def _check_signature(self, value: dict[str, Any], file: SentFile | None) -> None:
         # xAPI 1.0.3 Part Two 2.6.
-        if told.get("contentType") != "application/octet-stream":
-            raise ValidationFailed.of("attachments", "A signature must be application/octet-stream")
         if file is None:
             raise ValidationFailed.of("attachments", "The signature was not sent")
         self.check_signature(value, file.content)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from server.domain.errors import ValidationFailed
-from server.domain.xapi.positions import FIRST, last_until
-from server.domain.xapi.times import parse_timestamp
+from server.domain.xapi.parameters import parse_position
+from server.domain.xapi.positions import FIRST
 from server.services.ports import Database
-from server.services.statement_lists import format_cursor, parse_cursor
+from server.services.statement_lists import parse_cursor
 from server.services.statement_ports import StatementStore, StoredStatement
 
 # Of one query.
@@ -47,14 +47,4 @@ def begins_after(*, cursor: str | None, since: str | None) -> int:
         raise ValidationFailed.of("since", "Does not go together with cursor")
     if cursor is not None:
         return parse_cursor(cursor)
-    if since is None:
-        return FIRST
-    try:
-        return last_until(parse_timestamp(since))
-    except ValueError:
-        raise ValidationFailed.of("since", "Must be an ISO 8601 timestamp") from None
-
-
-def cursor_of(position: int) -> str:
-    """What names a place."""
-    return format_cursor(position)
+    return parse_position("since", since, default=FIRST)

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from server.domain.errors import Faults, NotFound, ValidationFailed
-from server.domain.ids import parse_id
 from server.domain.xapi.keys import key
-from server.domain.xapi.positions import FIRST, LAST, last_until
-from server.domain.xapi.times import parse_timestamp
+from server.domain.xapi.parameters import parse_position, parse_uuid
+from server.domain.xapi.positions import FIRST, LAST
 from server.services.packages import DEFAULT_LIMIT
 from server.services.ports import Database, Query
 from server.services.session_ports import Total
 from server.services.statement_ports import StatementStore, StoredStatement, Window
 from server.services.statements import Statements
-
-MOST_COUNTED = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +66,7 @@ class StatementLists:
             ),
             self._total(query, window, tenant_id),
         )
-        is_bounded = _is_narrow(query) and counted > MOST_COUNTED
-        total = Total(min(counted, MOST_COUNTED) if is_bounded else counted, is_estimate=is_bounded)
+        total = Total.bounded(counted) if _is_narrow(query) else Total(counted)
         next_cursor = format_cursor(rows[size - 1].position) if len(rows) > size else None
         return StatementPage(statements=rows[:size], total=total, page=number, limit=size, next_cursor=next_cursor)
 
@@ -98,10 +94,10 @@ class StatementLists:
 def _read(query: StatementQuery) -> tuple[Window, int | None, UUID | None]:
     """What the filters mean."""
     faults = Faults()
-    statement_id = faults.of(lambda: _uuid("statementId", query.statement_id))
-    registration = faults.of(lambda: _uuid("registration", query.registration))
-    since = faults.of(lambda: _position("since", query.since, FIRST))
-    until = faults.of(lambda: _position("until", query.until, LAST - 1))
+    statement_id = faults.of(lambda: parse_uuid("statementId", query.statement_id))
+    registration = faults.of(lambda: parse_uuid("registration", query.registration))
+    since = faults.of(lambda: parse_position("since", query.since, default=FIRST))
+    until = faults.of(lambda: parse_position("until", query.until, default=LAST - 1))
     cursor = faults.of(lambda: None if query.cursor is None else parse_cursor(query.cursor))
     faults.refuse()
     keys = []
@@ -125,24 +121,6 @@ def _is_narrow(query: StatementQuery) -> bool:
 
 def _before(window: Window, cursor: int) -> Window:
     return Window(keys=window.keys, after=window.after, before=min(window.before, cursor))
-
-
-def _uuid(name: str, text: str | None) -> UUID | None:
-    if text is None:
-        return None
-    parsed = parse_id(text)
-    if parsed is None:
-        raise ValidationFailed.of(name, "Must be a UUID")
-    return parsed
-
-
-def _position(name: str, text: str | None, default: int) -> int:
-    if text is None:
-        return default
-    try:
-        return last_until(parse_timestamp(text))
-    except ValueError:
-        raise ValidationFailed.of(name, "Must be an ISO 8601 timestamp") from None
 
 
 def format_cursor(position: int) -> str:

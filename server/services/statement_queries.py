@@ -11,11 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from server.domain.errors import Faults, NotFound, ValidationFailed
-from server.domain.ids import parse_id
 from server.domain.xapi.actors import parse_filter_agent
 from server.domain.xapi.keys import key, related
-from server.domain.xapi.positions import FIRST, LAST, last_until
-from server.domain.xapi.times import parse_timestamp
+from server.domain.xapi.parameters import parse_position, parse_uuid
+from server.domain.xapi.positions import FIRST, LAST
 from server.services.authentication import Caller
 from server.services.statement_ports import FoundStatement, StoredStatement, Window
 from server.services.statements import Page, Statements
@@ -117,10 +116,10 @@ def parse_query(parameters: Mapping[str, Any]) -> Query:
     attachments = faults.of(lambda: flag(parameters, "attachments"))
     limit = faults.of(lambda: _limit(parameters.get("limit")))
     form = faults.of(lambda: format_of(parameters))
-    since = faults.of(lambda: _position("since", parameters, FIRST))
-    until = faults.of(lambda: _position("until", parameters, LAST - 1))
+    since = faults.of(lambda: parse_position("since", parameters.get("since"), default=FIRST))
+    until = faults.of(lambda: parse_position("until", parameters.get("until"), default=LAST - 1))
     agent = faults.of(lambda: parse_filter_agent(parameters["agent"]) if "agent" in parameters else None)
-    registration = faults.of(lambda: _registration(parameters.get("registration")))
+    registration = faults.of(lambda: parse_uuid("registration", parameters.get("registration")))
     faults.refuse()
     keys: list[UUID | tuple[UUID, UUID]] = []
     # Those that find least come first.
@@ -163,21 +162,3 @@ def _limit(text: str | None) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise ValidationFailed.of("limit", "Must be a whole number from 0")
     return min(int(text), MOST) or DEFAULT_LIMIT
-
-
-def _position(name: str, parameters: Mapping[str, Any], default: int) -> int:
-    if name not in parameters:
-        return default
-    try:
-        return last_until(parse_timestamp(parameters[name]))
-    except ValueError:
-        raise ValidationFailed.of(name, "Must be an ISO 8601 timestamp") from None
-
-
-def _registration(text: str | None) -> UUID | None:
-    if text is None:
-        return None
-    parsed = parse_id(text)
-    if parsed is None:
-        raise ValidationFailed.of("registration", "Must be a UUID")
-    return parsed

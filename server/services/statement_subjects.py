@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from server.domain.xapi.actors import parse_filter_agent
+from server.domain.xapi.actors import IDENTIFIERS, ifi_of, parse_filter_agent
 from server.domain.xapi.formats import merge_definitions
-from server.domain.xapi.keys import ifi_of, related
+from server.domain.xapi.keys import related
 from server.services.ports import Database
 from server.services.statement_ports import StatementStore, Window
 
 # As many of the last statements are looked at: what is told again and again is told there too.
 LOOKED_AT = 20
-_IDENTIFIERS = ("mbox", "mbox_sha1sum", "openid", "account")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +45,7 @@ class StatementSubjects:
         person: dict[str, Any] = {"objectType": "Person"}
         if names:
             person["name"] = names
-        return person | {kind: [agent[kind]] for kind in _IDENTIFIERS if kind in agent}
+        return person | {kind: [agent[kind]] for kind in IDENTIFIERS if kind in agent}
 
     async def _latest(self, found_by: tuple[UUID, UUID], tenant_id: UUID) -> list[Any]:
         page = self.store.page(Window(keys=(found_by,)), tenant_id=tenant_id, limit=LOOKED_AT)

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, Table, func, literal_c
 from server.services.analytics import (
     ACTIVITY_SORTS,
     ACTOR_SORTS,
-    MOST_COUNTED,
+    SUMS,
     ActivityFilter,
     ActivityRow,
     ActorFilter,
@@ -18,6 +18,7 @@ from server.services.analytics import (
     Sums,
 )
 from server.services.ports import Query
+from server.services.session_ports import MOST_COUNTED
 from server.storage import tables
 from server.storage.rollup_keys import ACTIVITIES, ACTORS
 from server.storage.sql import Row, Statement, every, param, statement
@@ -25,15 +26,6 @@ from server.storage.tables import activity_rollups, actor_rollups, statement_cou
 
 _TENANT = param("tenant", tables.UUID)
 _LIMIT, _OFFSET = param("limit", BigInteger()), param("offset", BigInteger())
-_SUMS = (
-    "total_statements",
-    "completed_count",
-    "passed_count",
-    "failed_count",
-    "avg_score_scaled",
-    "first_activity",
-    "last_activity",
-)
 _ACTOR = ("name", "mbox", "mbox_sha1sum", "openid", "home_page", "account_name", "unique_activities")
 _ACTIVITY = ("activity_id", "activity_type", "package_id", "unique_learners")
 _Given = frozenset[str]
@@ -55,15 +47,15 @@ def _every_choice(filters: dict[str, ColumnElement[bool]]) -> list[_Given]:
 
 
 def _sums(row: Row) -> Sums:
-    return Sums(**dict(zip(_SUMS, row[: len(_SUMS)], strict=True)))
+    return Sums(**dict(zip(SUMS, row[: len(SUMS)], strict=True)))
 
 
 def _actor(row: Row) -> ActorRow:
-    return ActorRow(sums=_sums(row), **dict(zip(_ACTOR, row[len(_SUMS) :], strict=True)))
+    return ActorRow(sums=_sums(row), **dict(zip(_ACTOR, row[len(SUMS) :], strict=True)))
 
 
 def _activity(row: Row) -> ActivityRow:
-    identifier, kind, package_id, learners = row[len(_SUMS) :]
+    identifier, kind, package_id, learners = row[len(SUMS) :]
     return ActivityRow(id=identifier, type=kind, package_id=package_id, sums=_sums(row), unique_learners=learners)
 
 
@@ -74,7 +66,7 @@ def _page(table: Table, names: tuple[str, ...], filters: list[ColumnElement[bool
     if order.column == "avg_score_scaled":
         ordered[0] = ordered[0].nulls_last()
     return (
-        select(*(table.c[name] for name in (*_SUMS, *names)))
+        select(*(table.c[name] for name in (*SUMS, *names)))
         .where(table.c.tenant_id == _TENANT, *filters)
         .order_by(*ordered)
         .limit(_LIMIT)

@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from server.domain.sessions.model import ItemState, Launch, Standing
 from server.domain.sessions.statements import Statement
-from server.domain.xapi.keys import facts_of, ifi_of, key
+from server.domain.xapi.actors import ifi_of
+from server.domain.xapi.keys import facts_of, key
 from server.services.ports import Query
 from server.services.statement_ports import NewStatement
 from server.storage import tables

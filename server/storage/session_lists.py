@@ -26,7 +26,7 @@ from sqlalchemy.dialects import postgresql
 
 from server.domain.sessions.model import Session, Standing
 from server.services.ports import PageKey, Query
-from server.services.session_ports import SessionFilter, Total
+from server.services.session_ports import MOST_COUNTED, SessionFilter, Total
 from server.storage import tables
 from server.storage.session_rows import OWN_COLUMNS, PACKAGE_COLUMNS, session_of
 from server.storage.sessions import PostgresSessionRows
@@ -35,7 +35,6 @@ from server.storage.tables import packages, session_count_changes, session_count
 
 # The row of all packages together.
 ALL_PACKAGES = UUID(int=0)
-MOST_COUNTED = 100_000
 
 # One package for each session, and never the sessions of each package: of a join the planner believes that it has far
 # fewer rows than it does, and sorts a million sessions for a page far behind. OFFSET 0 keeps it from making one of it.
@@ -118,7 +117,7 @@ def _total(given: _Given) -> Statement[Total]:
 
 
 def _bounded(counted: int) -> Total:
-    return Total(min(counted, MOST_COUNTED), is_estimate=counted > MOST_COUNTED)
+    return Total.bounded(counted)
 
 
 def _counted(given: _Given) -> Any:

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from server.services.ports import Query
+from server.services.session_ports import MOST_COUNTED
 from server.services.statement_ports import StoredStatement, Window
 from server.storage import tables
 from server.storage.sql import Statement, every, param, statement
@@ -27,7 +28,6 @@ from server.storage.tables import statement_keys, statements
 
 # Registration, activity, agent, verb.
 MOST_KEYS = 4
-MOST_COUNTED = 100_000
 
 _TENANT = param("tenant", tables.UUID)
 _LIMIT, _OFFSET = param("limit", BigInteger()), param("offset", BigInteger())

@@ -9,8 +9,9 @@ import psycopg
 from psycopg import sql
 
 from server.domain.api_keys import KeyText
+from server.domain.xapi.actors import ifi_of
 from server.domain.xapi.authority import Authority
-from server.domain.xapi.keys import ifi_of, key
+from server.domain.xapi.keys import key
 from server.domain.xapi.positions import LAST, POSITION_BITS
 from server.services.analytics import ACTIVITY_SORTS, ACTOR_SORTS
 from server.services.statement_lists import format_cursor

@@ -129,8 +129,6 @@ def rest_lines(routes: Iterable[RestRoute]) -> list[str]:
 
 def _rest_lines(route: RestRoute) -> list[str]:
     metadata = _access(route.access)
-    if route.access.lrs_resource:
-        metadata += f", lrs: {route.access.lrs_resource}"
     if route.path == "/api/health":
         # What the gateway writes itself where no server is up.
         metadata += f', health: "{VERSION}"'
@@ -196,7 +194,6 @@ def grpc_lines(methods: Iterable[MethodDescriptor]) -> list[str]:
 def _grpc_lines(method: MethodDescriptor) -> list[str]:
     name, access = f"{method.containing_service.full_name}/{method.name}", access_of(method)
     large = is_large(name, access)
-    lrs = f", lrs: {access.lrs_resource}" if access.lrs_resource else ""
     filters = [_context(access), *_whole(streams=method.client_streaming, large=large)]
     safe, streams, answers = _is_safe(method), method.client_streaming, method.server_streaming
     action = _action(name, access, safe=safe, streams=streams, answers=answers)
@@ -205,7 +202,7 @@ def _grpc_lines(method: MethodDescriptor) -> list[str]:
         f"  match: {{path: /{name}, grpc: {{}}}}",
         f"  route: {{{action}}}",
         *([f"  request_body_buffer_limit: {LARGE_BODY_BYTES}"] if large else []),
-        f"  metadata: {{filter_metadata: {{scorm.edge: {{{_access(access)}{lrs}}}}}}}",
+        f"  metadata: {{filter_metadata: {{scorm.edge: {{{_access(access)}}}}}}}",
         f"  typed_per_filter_config: {{{', '.join(filters)}}}",
     ]
 
@@ -244,14 +241,14 @@ def is_large(rpc: str, access: Access) -> bool:
 
 
 def _access(access: Access) -> str:
-    return f"scope: {access.scope}, class: {access.rate_class}"
+    lrs = f", lrs: {access.lrs_resource}" if access.lrs_resource else ""
+    return f"scope: {access.scope}, class: {access.rate_class}{lrs}"
 
 
 def _context(access: Access) -> str:
-    lrs = f", lrs: {access.lrs_resource}" if access.lrs_resource else ""
     return (
         'envoy.filters.http.ext_authz: {"@type": *key_filter_per_route, '
-        f"check_settings: {{context_extensions: {{{_access(access)}{lrs}}}}}}}"
+        f"check_settings: {{context_extensions: {{{_access(access)}}}}}}}"
     )
 
 

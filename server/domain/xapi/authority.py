@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from server.domain.xapi.keys import ifi_of, key
+from server.domain.xapi.actors import ifi_of
+from server.domain.xapi.keys import key
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 import enum
 import hashlib
 
-from server.domain.errors import Conflict, InvalidRequest
-from server.domain.errors import PreconditionFailed as PreconditionFailed
+from server.domain.errors import Conflict, InvalidRequest, PreconditionFailed
 from server.domain.xapi.versions import Version
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from server.domain.xapi.activities import COMPONENTS, INTERACTION_PROPERTIES
 from server.domain.xapi.actors import IDENTIFIERS
 from server.domain.xapi.languages import in_one_language
-from server.domain.xapi.languages import parse_accept_language as parse_accept_language
 
 Json = Mapping[str, Any]
 Change = Callable[[Any], dict[str, Any]]

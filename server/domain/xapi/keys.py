@@ -10,8 +10,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from server.domain.xapi.actors import ifi_of as ifi_of
-from server.domain.xapi.actors import parse_filter_agent as parse_filter_agent
+from server.domain.xapi.actors import ifi_of
 from server.domain.xapi.repeated import Repeated
 from server.domain.xapi.statements import VOIDED
 

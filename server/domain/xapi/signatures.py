@@ -35,12 +35,6 @@ def is_signature(attachment: Mapping[str, Any]) -> bool:
     return attachment.get("usageType") == SIGNATURE
 
 
-def signed_payload(jws: bytes) -> tuple[dict[str, Any], bytes]:
-    """Header and payload. Raises ValidationFailed for what is no signature that xAPI takes."""
-    found = parse_signature(jws)
-    return dict(found.header), found.payload
-
-
 def parse_signature(jws: bytes) -> Signature:
     """Takes a signature apart. Raises ValidationFailed under `attachments` for what is none that xAPI takes."""
     parts = jws.split(b".")

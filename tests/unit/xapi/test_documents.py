@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from server.domain.errors import Conflict, DomainError, InvalidRequest
-from server.domain.xapi.documents import PreconditionFailed, Resource, check_preconditions, etag_of
+from server.domain.errors import Conflict, DomainError, InvalidRequest, PreconditionFailed
+from server.domain.xapi.documents import Resource, check_preconditions, etag_of
 from server.domain.xapi.versions import Version
 
 NOW, BEFORE = etag_of(b"now"), etag_of(b"before")

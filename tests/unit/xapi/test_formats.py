@@ -11,9 +11,8 @@ from server.domain.xapi.formats import (
     as_ids,
     has_lone_activities,
     merge_definitions,
-    parse_accept_language,
 )
-from server.domain.xapi.languages import in_one_language
+from server.domain.xapi.languages import in_one_language, parse_accept_language
 from server.domain.xapi.statements import check_statement
 from server.domain.xapi.versions import Version
 from tests.factories.statements import VERBS, a_statement, agent

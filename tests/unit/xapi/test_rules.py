@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from server.domain.errors import ValidationFailed
-from server.domain.xapi.keys import parse_filter_agent
+from server.domain.xapi.actors import parse_filter_agent
 from server.domain.xapi.rules import MOST_FAULTS
 from server.domain.xapi.statements import check_statement
 from server.domain.xapi.versions import Version
